@@ -1,0 +1,43 @@
+# Sourced by the other scripts: makes the environment `.venv` of this checkout (or `.venv-X.Y` for another
+# Python) and keeps it at the lock's state. Sets `root` and `venv`; prints only when there is something to do.
+#   prepare run|dev [PYTHON]
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+fail() { printf '%s\n' "$@" >&2; exit 1; }
+
+find_python() {
+    local candidate
+    for candidate in "${PYTHON:-}" python3 python3.13 python3.12 python3.11; do
+        [ -n "$candidate" ] && "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+            && { echo "$candidate"; return; }
+    done
+    fail "Secure Chat needs Python 3.11 or newer, and none was found." \
+        "On Debian or Ubuntu: sudo apt install python3 python3-venv"
+}
+
+prepare() {
+    local kind=$1 python=${2:-} wanted lock made_at
+    venv=$root/.venv${python:+-${python#python}}
+    lock=$root/locks/$kind.txt
+    wanted="$kind $(cat "$lock" "$root/pyproject.toml" | sha256sum | cut -d' ' -f1) $root"
+    made_at=$(cat "$venv/made-from" 2>/dev/null || true)
+    [ "$made_at" = "$wanted" ] && return
+    # An environment for development also runs the server.
+    [ "$kind" = run ] && [ "$made_at" = "dev $(cat "$root/locks/dev.txt" "$root/pyproject.toml" | sha256sum | cut -d' ' -f1) $root" ] && return
+    python=${python:-$(find_python)}
+    echo "Setting up ${venv#"$root"/} with $("$python" -V) (once; about half a minute) ..." >&2
+    [ -x "$venv/bin/python" ] && "$venv/bin/python" -c '' 2>/dev/null || {
+        rm -rf "$venv"
+        "$python" -m venv "$venv" >/dev/null 2>&1 || { rm -rf "$venv"
+            fail "Python's venv module is missing." "On Debian or Ubuntu: sudo apt install python3-venv"; }
+    }
+    local log=$venv/install.log
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --require-hashes \
+        -r "$lock" >"$log" 2>&1 \
+        && "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --no-deps \
+            --no-build-isolation --editable "$root" >>"$log" 2>&1 \
+        || { tail -n 5 "$log" >&2; fail "The packages of ${lock#"$root"/} could not be installed; the whole output is in $log." \
+                "Is the network there? Run the same command again when it is."; }
+    printf '%s' "$wanted" >"$venv/made-from"
+}

@@ -1,0 +1,1 @@
+"""Secure Chat: a chat that a small group owns."""
