@@ -1,0 +1,57 @@
+"""What the server relays from one person to others, and how each kind of session sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from secure_chat.protocol.capabilities import Profile
+from secure_chat.protocol.message import NO_TAGS, Message
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def format_time(time_us: int) -> str:
+    """A time in µs since 1970 UTC as `server-time` writes it: `2026-11-21T12:00:00.000Z`."""
+    moment = _EPOCH + timedelta(microseconds=time_us)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+
+
+@dataclass(frozen=True, slots=True)
+class Relayed:
+    """Something that people are told of: a post, a join, a topic.
+
+    `time_us` is in µs since 1970 UTC. `account` is the name of the account that did it; `msgid` is None where
+    nothing is stored; `client_tags` are the sender's `+` tags; `extended` replaces `params` for sessions with
+    `extended-join`.
+    """
+
+    source: str
+    command: str
+    params: tuple[str, ...]
+    time_us: int
+    account: str | None = None
+    msgid: str | None = None
+    client_tags: Mapping[str, str] = field(default_factory=lambda: NO_TAGS)
+    extended: tuple[str, ...] | None = None
+
+    def message(self, profile: Profile) -> Message:
+        """The message that a session of this profile sees."""
+        tags: dict[str, str] = {}
+        if profile & Profile.TIME:
+            tags["time"] = format_time(self.time_us)
+        if profile & Profile.ACCOUNT and self.account is not None:
+            tags["account"] = self.account
+        if profile & Profile.TAGS:
+            if self.msgid is not None:
+                tags["msgid"] = self.msgid
+            tags.update(self.client_tags)
+        params = self.params
+        if self.extended is not None and profile & Profile.EXTENDED_JOIN:
+            params = self.extended
+        return Message(self.command, params, self.source, tags)
+
+    def body_bytes(self) -> int:
+        """The longest form's length without tags, CR LF counted."""
+        return Message(self.command, self.extended or self.params, self.source).body_bytes()
