@@ -52,6 +52,10 @@ class Relayed:
             params = self.extended
         return Message(self.command, params, self.source, tags)
 
+    def is_for(self, profile: Profile) -> bool:
+        """Whether sessions of this profile see it at all: TAGMSG is nothing but tags."""
+        return self.command != "TAGMSG" or bool(profile & Profile.TAGS)
+
     def body_bytes(self) -> int:
         """The longest form's length without tags, CR LF counted."""
         return Message(self.command, self.extended or self.params, self.source).body_bytes()

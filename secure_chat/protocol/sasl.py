@@ -97,3 +97,18 @@ def encode_chunks(payload: bytes) -> list[str]:
     if not chunks or len(chunks[-1]) == CHUNK_BYTES:
         chunks.append("+")
     return chunks
+
+
+def parse_pass(text: Secret) -> Credentials:
+    """Parse what PASS was given: `account:password`. Raises SaslError."""
+    identity, colon, password = text.reveal().partition(":")
+    if not (identity and colon and password):
+        wanted = "The server password must be of the form account:password"
+        raise SaslError(wanted)
+    return Credentials(identity, Secret(password))
+
+
+def parse_identity(identity: str) -> tuple[str, str | None]:
+    """The account's name and the device's in `alice@laptop`; None where no device is named."""
+    name, _, device = identity.partition("@")
+    return name, device or None

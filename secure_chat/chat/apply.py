@@ -1,0 +1,201 @@
+"""Applying effects to the hub: the only place that changes it. Nothing here can fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from secure_chat.chat import effects as fx
+from secure_chat.chat.deliveries import (
+    Delivery,
+    Enrol,
+    LogLine,
+    ToRoom,
+    ToSession,
+    ToSessions,
+    Withdraw,
+)
+from secure_chat.chat.hub import Hub
+from secure_chat.chat.rooms import Room
+from secure_chat.chat.sessions import Presence
+from secure_chat.chat.views import joined, names_lines, topic_lines
+from secure_chat.protocol.relay import Relayed
+
+E = TypeVar("E")
+Applier = Callable[[Hub, Any], Iterator[Delivery]]
+_APPLIERS: dict[type, Applier] = {}
+
+
+def apply(hub: Hub, effect: fx.Effect) -> Iterator[Delivery]:
+    """Change the hub by one effect; what follows from it for sessions. A delivery passes through."""
+    applier = _APPLIERS.get(type(effect))
+    if applier is None:
+        yield effect  # type: ignore[misc]
+    else:
+        yield from applier(hub, effect)
+
+
+def _applies(kind: type[E]) -> Callable[[Callable[[Hub, E], Iterator[Delivery]]], Applier]:
+    def register(function: Callable[[Hub, E], Iterator[Delivery]]) -> Applier:
+        _APPLIERS[kind] = function
+        return function
+
+    return register
+
+
+@_applies(fx.Append)
+def _append(hub: Hub, effect: fx.Append) -> Iterator[Delivery]:
+    presence = hub.presence.get(effect.message.sender_id)
+    if presence is not None:
+        presence.active_us = effect.message.relayed.time_us
+    return iter(())
+
+
+@_applies(fx.AccountSet)
+def _account_set(hub: Hub, effect: fx.AccountSet) -> Iterator[Delivery]:
+    hub.accounts[effect.account.id] = effect.account
+    hub.account_ids[effect.account.folded] = effect.account.id
+    return iter(())
+
+
+@_applies(fx.RoomSet)
+def _room_set(hub: Hub, effect: fx.RoomSet) -> Iterator[Delivery]:
+    record = effect.record
+    if record.id in hub.rooms:
+        hub.rooms[record.id].record = record
+    else:
+        hub.rooms[record.id] = Room(record)
+        hub.room_ids[record.folded] = record.id
+    return iter(())
+
+
+@_applies(fx.MemberSet)
+def _member_set(hub: Hub, effect: fx.MemberSet) -> Iterator[Delivery]:
+    room = hub.rooms[effect.room_id]
+    is_new = effect.account_id not in room.members
+    room.members[effect.account_id] = effect.role
+    hub.rooms_of.setdefault(effect.account_id, set()).add(room.id)
+    if is_new:
+        room.invited.discard(effect.account_id)
+        for session in hub.sessions_of(effect.account_id):
+            yield Enrol(session.id, room.id)
+
+
+@_applies(fx.MemberGone)
+def _member_gone(hub: Hub, effect: fx.MemberGone) -> Iterator[Delivery]:
+    hub.rooms[effect.room_id].members.pop(effect.account_id, None)
+    hub.rooms_of.get(effect.account_id, set()).discard(effect.room_id)
+    for session in hub.sessions_of(effect.account_id):
+        yield Withdraw(session.id, effect.room_id)
+
+
+@_applies(fx.BanSet)
+def _ban_set(hub: Hub, effect: fx.BanSet) -> Iterator[Delivery]:
+    hub.rooms[effect.room_id].bans[effect.ban.mask] = effect.ban
+    return iter(())
+
+
+@_applies(fx.BanGone)
+def _ban_gone(hub: Hub, effect: fx.BanGone) -> Iterator[Delivery]:
+    hub.rooms[effect.room_id].bans.pop(effect.mask, None)
+    return iter(())
+
+
+@_applies(fx.Invited)
+def _invited(hub: Hub, effect: fx.Invited) -> Iterator[Delivery]:
+    invited = hub.rooms[effect.room_id].invited
+    (invited.add if effect.invited else invited.discard)(effect.account_id)
+    return iter(())
+
+
+@_applies(fx.DeliveredThrough)
+@_applies(fx.LoginRemembered)
+@_applies(fx.Audited)
+def _kept_in_store_only(hub: Hub, effect: object) -> Iterator[Delivery]:
+    del hub, effect
+    return iter(())
+
+
+@_applies(fx.SessionSet)
+def _session_set(hub: Hub, effect: fx.SessionSet) -> Iterator[Delivery]:
+    hub.sessions[effect.session.id] = effect.session
+    return iter(())
+
+
+@_applies(fx.LoginFailed)
+def _login_failed(hub: Hub, effect: fx.LoginFailed) -> Iterator[Delivery]:
+    hub.throttle.failed(effect.address, effect.folded, effect.now_us)
+    return iter(())
+
+
+@_applies(fx.LoginSucceeded)
+def _login_succeeded(hub: Hub, effect: fx.LoginSucceeded) -> Iterator[Delivery]:
+    hub.throttle.succeeded(effect.address, effect.folded)
+    return iter(())
+
+
+@_applies(fx.RoomShown)
+def _room_shown(hub: Hub, effect: fx.RoomShown) -> Iterator[Delivery]:
+    session, room = hub.sessions[effect.session_id], hub.rooms[effect.room_id]
+    assert session.account_id is not None
+    yield ToSession(session.id, joined(hub, room, session.account_id, effect.time_us))
+    for line in (*topic_lines(hub, session, room), *names_lines(hub, session, room)):
+        yield ToSession(session.id, line)
+
+
+@_applies(fx.Attached)
+def _attached(hub: Hub, effect: fx.Attached) -> Iterator[Delivery]:
+    session = hub.sessions[effect.session_id]
+    account_id = session.account_id
+    assert account_id is not None
+    presence = hub.presence.get(account_id)
+    comes_online = presence is None
+    if presence is None:
+        presence = Presence(session.user, session.realname, effect.now_us, active_us=effect.now_us)
+        hub.presence[account_id] = presence
+    presence.lingers_until_us = None
+    presence.sessions.append(session.id)
+    for room in hub.rooms_by_name(account_id):
+        if comes_online and not hub.is_quiet(room):
+            yield from _shown_coming(hub, room, account_id, effect.now_us)
+        yield Enrol(session.id, room.id)
+        yield from _room_shown(hub, fx.RoomShown(session.id, room.id, effect.now_us))
+    if comes_online:
+        yield LogLine("join", (("account", hub.accounts[account_id].name),))
+
+
+def _shown_coming(hub: Hub, room: Room, account_id: int, now_us: int) -> Iterator[Delivery]:
+    yield ToRoom(room.id, joined(hub, room, account_id, now_us))
+    role = hub.role(room, account_id)
+    if role is not None and role.mode:
+        change = (room.name, f"+{role.mode}", hub.accounts[account_id].name)
+        yield ToRoom(room.id, Relayed(hub.settings.server, "MODE", change, now_us))
+
+
+@_applies(fx.SessionGone)
+def _session_gone(hub: Hub, effect: fx.SessionGone) -> Iterator[Delivery]:
+    session = hub.sessions.pop(effect.session_id)
+    presence = None if session.account_id is None else hub.presence.get(session.account_id)
+    if presence is None or session.account_id is None or session.id not in presence.sessions:
+        return
+    if len(presence.sessions) == 1 and effect.lingers_until_us is None:
+        yield from _goes_offline(hub, session.account_id, effect.quit_text, effect.now_us)
+        return
+    presence.sessions.remove(session.id)
+    if not presence.sessions:
+        presence.lingers_until_us = effect.lingers_until_us
+
+
+@_applies(fx.LingeringEnded)
+def _lingering_ended(hub: Hub, effect: fx.LingeringEnded) -> Iterator[Delivery]:
+    presence = hub.presence.get(effect.account_id)
+    if presence is not None and not presence.sessions:
+        yield from _goes_offline(hub, effect.account_id, "Connection lost", effect.now_us)
+
+
+def _goes_offline(hub: Hub, account_id: int, text: str, now_us: int) -> Iterator[Delivery]:
+    name = hub.accounts[account_id].name
+    quit_line = Relayed(hub.source(account_id), "QUIT", (text,), now_us, name)
+    yield ToSessions(tuple(hub.neighbours(account_id)), quit_line)
+    del hub.presence[account_id]
+    yield LogLine("leave", (("account", name),))

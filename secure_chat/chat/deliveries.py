@@ -1,0 +1,125 @@
+"""What leaves the rules once a tick is on disk: values that `server` turns into bytes and calls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from secure_chat.protocol.capabilities import Profile
+from secure_chat.protocol.message import Message, Secret
+from secure_chat.protocol.relay import Relayed
+
+
+@dataclass(frozen=True, slots=True)
+class ToSession:
+    """A line for one session. In answer to its own command it carries the command's label."""
+
+    session_id: int
+    line: Message | Relayed
+
+
+@dataclass(frozen=True, slots=True)
+class ToSessions:
+    """One thing told to several sessions, each in its form."""
+
+    session_ids: tuple[int, ...]
+    line: Relayed
+
+
+@dataclass(frozen=True, slots=True)
+class ToRoom:
+    """One thing told to every enrolled session of a room but `skip`."""
+
+    room_id: int
+    line: Relayed
+    skip: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Enrol:
+    """From here on the session gets what is told to the room."""
+
+    session_id: int
+    room_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """From here on the session gets nothing more of the room."""
+
+    session_id: int
+    room_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reprofile:
+    """From here on the session sees this form of what is relayed."""
+
+    session_id: int
+    profile: Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Welcomed:
+    """The session is registered: its registration deadline ends, and it may send `credit` cheap commands more."""
+
+    session_id: int
+    credit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hangup:
+    """Close the session's connection after what was sent; `reason` goes to the log."""
+
+    session_id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckPassword:
+    """Ask the pool whether the password is that of the account; its answer comes as `PasswordChecked`.
+
+    `stored` is the hash to check against, None where there is no such account (it takes as long).
+    `new_password` is to be hashed if the check succeeds.
+    """
+
+    session_id: int
+    purpose: str
+    identity: str
+    address: str
+    account_id: int | None
+    epoch: int
+    known: bool
+    password: Secret = field(repr=False)
+    stored: str | None = field(repr=False)
+    new_password: Secret | None = field(default=None, repr=False)
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PageOnDrain:
+    """Go on with the session's replay when little is pending for it."""
+
+    session_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """Something for the owner's log: an event's name and its facts; never a message's text."""
+
+    event: str
+    facts: tuple[tuple[str, str | int], ...] = ()
+
+
+Delivery = (
+    ToSession
+    | ToSessions
+    | ToRoom
+    | Enrol
+    | Withdraw
+    | Reprofile
+    | Welcomed
+    | Hangup
+    | CheckPassword
+    | PageOnDrain
+    | LogLine
+)

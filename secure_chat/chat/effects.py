@@ -1,0 +1,184 @@
+"""What a decided command does: values, first staged in the store, then applied to the hub.
+
+A handler returns effects and deliveries in the order in which they are to happen; applying an effect may itself
+yield deliveries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from secure_chat.chat.accounts import Account
+from secure_chat.chat.deliveries import Delivery
+from secure_chat.chat.messages import NewMessage
+from secure_chat.chat.rooms import Ban, Role, RoomRecord
+from secure_chat.chat.sessions import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Store a message at the end of its conversation."""
+
+    message: NewMessage
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSet:
+    """An account is new, or has changed."""
+
+    account: Account
+
+
+@dataclass(frozen=True, slots=True)
+class RoomSet:
+    """A room is new, or its topic or modes have changed."""
+
+    record: RoomRecord
+
+
+@dataclass(frozen=True, slots=True)
+class MemberSet:
+    """An account becomes a member of a room, or gets another role there."""
+
+    room_id: int
+    account_id: int
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class MemberGone:
+    """An account is no longer a member of a room."""
+
+    room_id: int
+    account_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class BanSet:
+    """A ban is added to a room."""
+
+    room_id: int
+    ban: Ban
+
+
+@dataclass(frozen=True, slots=True)
+class BanGone:
+    """A ban is taken from a room."""
+
+    room_id: int
+    mask: str
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """An account may join a room whatever its modes are; `invited=False` ends it."""
+
+    room_id: int
+    account_id: int
+    invited: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveredThrough:
+    """All private messages to the account up to this one need not be given again."""
+
+    account_id: int
+    msgid: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoginRemembered:
+    """The account logged in from this address: strangers there do not slow it down."""
+
+    account_id: int
+    address: str
+    time_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """An administrative act: who did what to whom."""
+
+    actor: str
+    act: str
+    subject: str
+    detail: str
+    time_us: int
+
+
+Durable = (
+    Append
+    | AccountSet
+    | RoomSet
+    | MemberSet
+    | MemberGone
+    | BanSet
+    | BanGone
+    | Invited
+    | DeliveredThrough
+    | LoginRemembered
+    | Audited
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSet:
+    """A session is new, or has changed."""
+
+    session: Session
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A session that has authenticated joins its account's sessions: the first brings the account online."""
+
+    session_id: int
+    now_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionGone:
+    """A session has ended. Without `lingers_until_us` its account, were it the last, is offline at once."""
+
+    session_id: int
+    quit_text: str
+    now_us: int
+    lingers_until_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LingeringEnded:
+    """The grace after the last session of an account has passed."""
+
+    account_id: int
+    now_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoomShown:
+    """A session sees that it is in a room: JOIN, topic, names."""
+
+    session_id: int
+    room_id: int
+    time_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoginFailed:
+    """A password was wrong."""
+
+    address: str
+    folded: str
+    now_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoginSucceeded:
+    """A password was right."""
+
+    address: str
+    folded: str
+
+
+Passing = SessionSet | Attached | SessionGone | LingeringEnded | RoomShown | LoginFailed | LoginSucceeded
+Effect = Durable | Passing | Delivery

@@ -1,0 +1,92 @@
+"""Messages and the conversations they belong to, as the store keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from secure_chat.protocol.message import NO_TAGS
+from secure_chat.protocol.relay import Relayed
+
+POST_ID_LIMIT_CHARACTERS = 64
+
+
+class Kind(StrEnum):
+    """What a stored message is."""
+
+    POST = "post"
+    NOTICE = "notice"
+    JOIN = "join"
+    PART = "part"
+    KICK = "kick"
+    TOPIC = "topic"
+    MODE = "mode"
+
+
+@dataclass(frozen=True, slots=True)
+class InRoom:
+    """The conversation of a room."""
+
+    room_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """The conversation of two accounts: who sent this message, and to whom."""
+
+    sender_id: int
+    recipient_id: int
+
+
+Conversation = InRoom | Between
+
+
+@dataclass(frozen=True, slots=True)
+class PostId:
+    """The id a client made for its post, and what was posted: the same id with another digest is refused."""
+
+    id: str
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message to be stored. `time_us` is µs since 1970 UTC; `relayed` is what people see of it.
+
+    `subject_id` is the account that a KICK is about.
+    """
+
+    conversation: Conversation
+    kind: Kind
+    sender_id: int
+    user: str
+    relayed: Relayed
+    post_id: PostId | None = None
+    subject_id: int | None = None
+
+    @property
+    def msgid(self) -> str:
+        """Its globally unique id."""
+        assert self.relayed.msgid is not None
+        return self.relayed.msgid
+
+    @property
+    def text(self) -> str:
+        """Its text: the last parameter."""
+        return self.relayed.params[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A message read from the store. `user` is the USER name that the sender had."""
+
+    conversation: Conversation
+    sequence: int
+    msgid: str
+    kind: Kind
+    sender_id: int
+    user: str
+    text: str
+    time_us: int
+    client_tags: Mapping[str, str] = field(default_factory=lambda: NO_TAGS)

@@ -1,0 +1,82 @@
+"""What the rules ask of storage and of chance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from secure_chat.chat.accounts import Account
+from secure_chat.chat.effects import Durable
+from secure_chat.chat.messages import StoredMessage
+from secure_chat.chat.rooms import Ban, Role, RoomRecord
+from secure_chat.errors import StorageError
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The durable state: what `Hub.load` begins with."""
+
+    accounts: Sequence[Account] = ()
+    rooms: Sequence[RoomRecord] = ()
+    members: Sequence[tuple[int, int, Role]] = ()
+    """(room, account, role)"""
+    bans: Sequence[tuple[int, Ban]] = ()
+    invitations: Sequence[tuple[int, int]] = ()
+    """(room, account)"""
+    latest_msgid: str | None = field(default=None)
+
+
+class AlreadyPosted(Exception):
+    """The post's id is known and its content is the same; `first` is what was stored then."""
+
+    def __init__(self, first: StoredMessage) -> None:
+        super().__init__("already posted")
+        self.first = first
+
+
+class PostIdReused(Exception):
+    """The post's id is known, with another content."""
+
+
+class Conflict(StorageError):
+    """A constraint of the store is in the way of this command alone; nothing of it was kept."""
+
+
+class StoreFailed(StorageError):
+    """The store did not work; what has become of the tick is unknown until `recover` says so."""
+
+
+class Store(Protocol):
+    """Storage, as the dispatcher uses it: `stage` for each command of a tick, then `commit` once."""
+
+    def load(self) -> Snapshot:
+        """The durable state. Raises StoreFailed."""
+
+    def stage(self, effects: Sequence[Durable]) -> None:
+        """Do one command's effects, all or none, in the tick's transaction; nothing is on disk yet.
+
+        Raises AlreadyPosted, PostIdReused, Conflict (the tick goes on) or StoreFailed (the tick is lost).
+        """
+
+    def commit(self) -> None:
+        """Sync to disk what the tick has staged; nothing to do where nothing was. Raises StoreFailed."""
+
+    def recover(self) -> bool:
+        """After StoreFailed: reopen everything; whether the failed tick is on disk. Raises StoreFailed."""
+
+    def undelivered(self, account_id: int, limit: int) -> list[StoredMessage]:
+        """The oldest private messages to the account that are not delivered yet. Raises StoreFailed."""
+
+    def logged_in_from(self, account_id: int, address: str, since_us: int) -> bool:
+        """Whether the account logged in from the address since then. Raises StoreFailed."""
+
+
+class Ids(Protocol):
+    """Where new ids come from: unique, and not to be guessed."""
+
+    def msgid(self) -> str:
+        """A new message id: letters, digits, `-`, `_`."""
+
+    def number(self) -> int:
+        """A new positive id of 63 bits, for an account or a room."""

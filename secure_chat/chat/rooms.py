@@ -1,0 +1,115 @@
+"""Rooms: members, roles, modes, bans."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from secure_chat.protocol.masks import matches
+from secure_chat.protocol.modes import ModeChange
+
+DEFAULT_FLAGS = frozenset("nt")
+BANS_LIMIT = 64
+"""Bans kept for one room."""
+TOPIC_LIMIT_BYTES = 300
+KEY_LIMIT_BYTES = 23
+
+
+class Role(IntEnum):
+    """What a member is in a room; each may do what the ones below may."""
+
+    MEMBER = 0
+    VOICED = 1
+    OPERATOR = 2
+    FOUNDER = 3
+
+    @property
+    def prefix(self) -> str:
+        """The sign in front of the name in NAMES."""
+        return ("", "+", "@", "@")[self]
+
+    @property
+    def mode(self) -> str:
+        """The letter by which MODE gives this role; "" for a plain member."""
+        return ("", "v", "o", "o")[self]
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A room's topic: who (the source) set it when (µs since 1970 UTC)."""
+
+    text: str
+    by: str
+    time_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ban:
+    """Who matches the mask cannot join nor speak."""
+
+    mask: str
+    by: str
+    time_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoomModes:
+    """A room's modes: flags (`imnst`), the key and the limit of members."""
+
+    flags: frozenset[str] = DEFAULT_FLAGS
+    key: str | None = None
+    limit: int | None = None
+
+    def changes(self, *, with_key: bool) -> Iterator[ModeChange]:
+        """The MODE changes that would set these modes; the key itself is shown to members only."""
+        for flag in sorted(self.flags):
+            yield ModeChange(True, flag)
+        if self.key is not None:
+            yield ModeChange(True, "k", self.key if with_key else "*")
+        if self.limit is not None:
+            yield ModeChange(True, "l", str(self.limit))
+
+
+@dataclass(frozen=True, slots=True)
+class RoomRecord:
+    """What is stored of a room itself. `name` is as shown, `folded` makes it unique.
+
+    The founder stays the founder while away: whoever made the room operates it on coming back.
+    """
+
+    id: int
+    name: str
+    folded: str
+    created_us: int
+    founder_id: int | None = None
+    topic: Topic | None = None
+    modes: RoomModes = field(default_factory=RoomModes)
+
+
+@dataclass(slots=True)
+class Room:
+    """A room. Only `chat.apply` changes it."""
+
+    record: RoomRecord
+    members: dict[int, Role] = field(default_factory=dict)
+    bans: dict[str, Ban] = field(default_factory=dict)
+    invited: set[int] = field(default_factory=set)
+
+    @property
+    def id(self) -> int:
+        """The room's number in the store."""
+        return self.record.id
+
+    @property
+    def name(self) -> str:
+        """The name as it is shown."""
+        return self.record.name
+
+    def has(self, flag: str) -> bool:
+        """Whether this flag is set."""
+        return flag in self.record.modes.flags
+
+    def bans_source(self, source: str) -> bool:
+        """Whether a ban matches this `nick!user@host`."""
+        return any(matches(mask, source) for mask in self.bans)

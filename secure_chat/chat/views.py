@@ -1,0 +1,104 @@
+"""Lines that show state: names, topic, who somebody is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from secure_chat.chat.errors import CommandError, Hopeless
+from secure_chat.chat.hub import Hub
+from secure_chat.chat.rooms import Role, Room
+from secure_chat.chat.sessions import Session
+from secure_chat.protocol.capabilities import Capability
+from secure_chat.protocol.message import LINE_LIMIT_BYTES, Message
+from secure_chat.protocol.numerics import Numeric
+from secure_chat.protocol.relay import Relayed
+
+
+def nick_of(hub: Hub, session: Session) -> str:
+    """What a session is called in replies to it: `*` before it has a name."""
+    if session.account_id is not None:
+        return hub.accounts[session.account_id].name
+    return session.nick or "*"
+
+
+def numeric(hub: Hub, session: Session, number: Numeric, *params: str) -> Message:
+    """A numeric reply to a session."""
+    return Message(number, (nick_of(hub, session), *params), hub.settings.server)
+
+
+def joined(hub: Hub, room: Room, account_id: int, time_us: int, msgid: str | None = None) -> Relayed:
+    """The JOIN that others, and oneself, see."""
+    account = hub.accounts[account_id]
+    presence = hub.presence.get(account_id)
+    realname = presence.realname if presence else account.name
+    return Relayed(
+        hub.source(account_id),
+        "JOIN",
+        (room.name,),
+        time_us,
+        account.name,
+        msgid,
+        extended=(room.name, account.name, realname),
+    )
+
+
+def topic_lines(hub: Hub, session: Session, room: Room) -> Iterator[Message]:
+    """332 and 333; nothing where no topic is set."""
+    topic = room.record.topic
+    if topic is not None:
+        yield numeric(hub, session, Numeric.RPL_TOPIC, room.name, topic.text)
+        seconds = str(topic.time_us // 1_000_000)
+        yield numeric(hub, session, Numeric.RPL_TOPICWHOTIME, room.name, topic.by, seconds)
+
+
+def names_lines(hub: Hub, session: Session, room: Room) -> Iterator[Message]:
+    """353 for who is online, and 366."""
+    symbol = "@" if room.has("s") else "="
+    start = numeric(hub, session, Numeric.RPL_NAMREPLY, symbol, room.name, "").body_bytes()
+    for names in packed(_shown_names(hub, session, room), LINE_LIMIT_BYTES - start):
+        yield numeric(hub, session, Numeric.RPL_NAMREPLY, symbol, room.name, names)
+    yield numeric(hub, session, Numeric.RPL_ENDOFNAMES, room.name, "End of /NAMES list")
+
+
+def _shown_names(hub: Hub, session: Session, room: Room) -> Iterator[str]:
+    quiet = hub.is_quiet(room)
+    for account_id in hub.online_members(room):
+        role = hub.role(room, account_id)
+        assert role is not None
+        if quiet and role < Role.OPERATOR and account_id != session.account_id:
+            continue
+        yield role.prefix + hub.accounts[account_id].name
+
+
+def packed(words: Iterable[str], room_bytes: int) -> Iterator[str]:
+    """Words joined by spaces into as few texts of at most `room_bytes` as they fit into, in order."""
+    line: list[str] = []
+    length = 0
+    for word in words:
+        needed = len(word.encode()) + 1
+        if line and length + needed > room_bytes:
+            yield " ".join(line)
+            line, length = [], 0
+        line.append(word)
+        length += needed
+    if line:
+        yield " ".join(line)
+
+
+def knows_of(session: Session, room: Room) -> bool:
+    """Whether a session may know that this room exists: secret rooms are for members."""
+    return not room.has("s") or session.account_id in room.members
+
+
+def refusal_lines(hub: Hub, session: Session, command: str, error: CommandError) -> Iterator[Message]:
+    """What a session is told when its command is refused (design: refusals)."""
+    told = False
+    if error.code is not None and session.has(Capability.STANDARD_REPLIES):
+        name = "*" if isinstance(error, Hopeless) else command
+        yield Message("FAIL", (name, error.code, *error.params, error.text), hub.settings.server)
+        told = True
+    if error.numeric is not None:
+        yield numeric(hub, session, error.numeric, *error.params, error.text)
+        told = True
+    if not told:
+        yield Message("NOTICE", (nick_of(hub, session), f"{command}: {error.text}"), hub.settings.server)

@@ -1,0 +1,151 @@
+"""What a handler works with: the state to read, the effects to add."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from secure_chat.chat.accounts import Account
+from secure_chat.chat.deliveries import Hangup, LogLine, ToRoom, ToSession
+from secure_chat.chat.effects import Effect, SessionGone, SessionSet
+from secure_chat.chat.errors import (
+    CommandError,
+    administrator_needed,
+    no_such_nick,
+    no_such_room,
+    not_on_room,
+    operator_needed,
+)
+from secure_chat.chat.hub import Hub
+from secure_chat.chat.ports import Ids, Store
+from secure_chat.chat.rooms import Role, Room
+from secure_chat.chat.sessions import Phase, Session
+from secure_chat.chat.settings import Settings
+from secure_chat.chat.views import knows_of, nick_of, numeric, refusal_lines
+from secure_chat.protocol.capabilities import Capability
+from secure_chat.protocol.message import NO_TAGS, Message
+from secure_chat.protocol.numerics import Numeric
+from secure_chat.protocol.relay import Relayed
+
+
+@dataclass
+class Context:
+    """One unit of a tick: a command (or an element of its list), or something that happened.
+
+    `now_us` is µs since 1970 UTC. `effects` is what has been decided so far; nothing of it is done before the
+    handler returns, and nothing at all where it raises. Dispatcher thread only.
+    """
+
+    hub: Hub
+    store: Store
+    ids: Ids
+    now_us: int
+    maybe_session: Session | None = None
+    command: str = "*"
+    tags: Mapping[str, str] = field(default_factory=lambda: NO_TAGS)
+    label: str | None = None
+    effects: list[Effect] = field(default_factory=list)
+    answer: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> Settings:
+        """The owner's choices."""
+        return self.hub.settings
+
+    @property
+    def session(self) -> Session:
+        """The session that this unit is of, with the changes decided so far."""
+        assert self.maybe_session is not None
+        return self.maybe_session
+
+    @property
+    def account(self) -> Account:
+        """The account of the session."""
+        assert self.session.account_id is not None
+        return self.hub.accounts[self.session.account_id]
+
+    def add(self, *effects: Effect) -> None:
+        """Decide these effects, after those decided before."""
+        self.effects.extend(effects)
+
+    def change_session(self, **changes: object) -> None:
+        """Decide that fields of the session change."""
+        self.maybe_session = self.session.but(**changes)
+        self.add(SessionSet(self.maybe_session))
+
+    def tell(self, line: Message | Relayed) -> None:
+        """Send a line to the session."""
+        self.add(ToSession(self.session.id, line))
+
+    def reply(self, number: Numeric, *params: str) -> None:
+        """Send the session a numeric reply."""
+        self.tell(numeric(self.hub, self.session, number, *params))
+
+    def note(self, command: str, code: str, text: str) -> None:
+        """Tell the session that something was done: NOTE (IRCv3 `standard-replies`) or a NOTICE."""
+        if self.session.has(Capability.STANDARD_REPLIES):
+            self.tell(Message("NOTE", (command, code, text), self.settings.server))
+        else:
+            self.tell(Message("NOTICE", (nick_of(self.hub, self.session), text), self.settings.server))
+
+    def relayed(self, command: str, *params: str, msgid: bool = True) -> Relayed:
+        """Something that the session's account does, as others will see it."""
+        return Relayed(
+            self.hub.source(self.account.id),
+            command,
+            params,
+            self.now_us,
+            self.account.name,
+            self.ids.msgid() if msgid else None,
+            {key: value for key, value in self.tags.items() if key.startswith("+")},
+        )
+
+    def to_room(self, room: Room, line: Relayed) -> None:
+        """Tell everybody in the room, the session (in answer to its command) among them."""
+        self.add(ToRoom(room.id, line, skip=self.session.id), ToSession(self.session.id, line))
+
+    def refuse(self, error: CommandError) -> None:
+        """Answer with a refusal and keep what was decided; raising it would drop that."""
+        for line in refusal_lines(self.hub, self.session, self.command, error):
+            self.tell(line)
+
+    def log(self, event: str, **facts: str | int) -> None:
+        """A line for the owner's log."""
+        self.add(LogLine(event, tuple(facts.items())))
+
+    def close(self, session: Session, reason: str, lingers_until_us: int | None = None) -> None:
+        """End a session: it gets ERROR with the reason, then its connection is closed."""
+        self.add(ToSession(session.id, Message("ERROR", (reason,))))
+        self.add(SessionSet(session.but(phase=Phase.CLOSING)), Hangup(session.id, reason))
+        self.add(SessionGone(session.id, reason, self.now_us, lingers_until_us))
+
+    def person(self, name: str) -> Account:
+        """The account of this name. Raises 401."""
+        account = self.hub.account_named(name)
+        if account is None:
+            raise no_such_nick(name)
+        return account
+
+    def room(self, name: str) -> Room:
+        """The room of this name, where the session may know of it. Raises 403."""
+        room = self.hub.room_named(name)
+        if room is None or not knows_of(self.session, room):
+            raise no_such_room(name)
+        return room
+
+    def room_of_member(self, name: str) -> Room:
+        """The room of this name, of which the session's account must be a member. Raises 403, 442."""
+        room = self.room(name)
+        if self.account.id not in room.members:
+            raise not_on_room(room.name)
+        return room
+
+    def require_operator(self, room: Room) -> None:
+        """Raises 482 for who does not operate the room."""
+        if (self.hub.role(room, self.account.id) or Role.MEMBER) < Role.OPERATOR:
+            raise operator_needed(room.name)
+
+    def require_administrator(self) -> None:
+        """Raises 481 for who does not administer the server."""
+        if not self.account.administrator:
+            raise administrator_needed()

@@ -1,0 +1,182 @@
+"""What people say: PRIVMSG, NOTICE, TAGMSG."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from secure_chat.chat.accounts import Account
+from secure_chat.chat.deliveries import ToRoom, ToSessions
+from secure_chat.chat.effects import Append, DeliveredThrough
+from secure_chat.chat.errors import CommandError, no_such_nick
+from secure_chat.chat.messages import (
+    POST_ID_LIMIT_CHARACTERS,
+    Between,
+    Conversation,
+    InRoom,
+    Kind,
+    NewMessage,
+    PostId,
+    StoredMessage,
+)
+from secure_chat.chat.rooms import Role, Room
+from secure_chat.commands.context import Context
+from secure_chat.commands.registry import Lists, command
+from secure_chat.protocol.capabilities import POST_ID_TAG, Capability
+from secure_chat.protocol.message import LINE_LIMIT_BYTES
+from secure_chat.protocol.names import fold, is_room
+from secure_chat.protocol.numerics import Numeric
+from secure_chat.protocol.relay import Relayed, format_time
+
+POST_COST = 1.0
+_POST_ID = re.compile(rf"[!-~]{{1,{POST_ID_LIMIT_CHARACTERS}}}")
+COMMAND_OF_KIND = {Kind.POST: "PRIVMSG", Kind.NOTICE: "NOTICE"}
+
+
+@command("PRIVMSG", usage="PRIVMSG <room|name> :<text>", cost=POST_COST, lists=Lists.FIRST, list_limit=4)
+def privmsg(ctx: Context, target: str = "", text: str = "") -> None:
+    """Say something in a room, or to somebody in private."""
+    _post(ctx, Kind.POST, target, text)
+
+
+@command("NOTICE", usage="NOTICE <room|name> :<text>", cost=POST_COST, lists=Lists.FIRST, list_limit=4)
+def notice(ctx: Context, target: str = "", text: str = "") -> None:
+    """Say something that programs must not answer."""
+    _post(ctx, Kind.NOTICE, target, text)
+
+
+@command("TAGMSG", usage="TAGMSG <room|name>", cost=0.5, lists=Lists.FIRST, list_limit=4)
+def tagmsg(ctx: Context, target: str = "") -> None:
+    """Send tags alone (IRCv3 `message-tags`): not kept, shown only to who is there."""
+    if not ctx.session.has(Capability.MESSAGE_TAGS):
+        raise CommandError("Unknown command", Numeric.ERR_UNKNOWNCOMMAND, ("TAGMSG",))
+    if not target:
+        raise CommandError("No recipient given (TAGMSG)", Numeric.ERR_NORECIPIENT)
+    room, person = _place(ctx, target)
+    line = ctx.relayed("TAGMSG", room.name if room else person.name)
+    _show(ctx, room, person, line)
+
+
+def _post(ctx: Context, kind: Kind, target: str, text: str) -> None:
+    name = COMMAND_OF_KIND[kind]
+    if not target:
+        raise CommandError(f"No recipient given ({name})", Numeric.ERR_NORECIPIENT)
+    if not text:
+        raise CommandError("No text to send", Numeric.ERR_NOTEXTTOSEND)
+    room, person = _place(ctx, target)
+    line = ctx.relayed(name, room.name if room else person.name, text)
+    if line.body_bytes() > LINE_LIMIT_BYTES:
+        raise CommandError("Input line was too long; nothing was sent", Numeric.ERR_INPUTTOOLONG)
+    where: Conversation = InRoom(room.id) if room else Between(ctx.account.id, person.id)
+    user = ctx.hub.presence[ctx.account.id].user
+    ctx.add(Append(NewMessage(where, kind, ctx.account.id, user, line, _post_id(ctx, name, target, text))))
+    _show(ctx, room, person, line)
+    if room is None:
+        _note_receipt(ctx, kind, person, line)
+    place = room.name if room else "(private)"
+    ctx.log("message", sender=ctx.account.name, place=place, characters=len(text))
+
+
+def _place(ctx: Context, target: str) -> tuple[Room | None, Account]:
+    """The room, or the person, that may be spoken to. Raises CommandError."""
+    muted_us = ctx.account.muted_until_us
+    if is_room(target):
+        room = ctx.hub.room_named(target)
+        _check_may_speak(ctx, room, target)
+        return room, ctx.account
+    person = ctx.hub.account_named(target)
+    if person is None:
+        raise no_such_nick(target)
+    if muted_us > ctx.now_us and not person.administrator:
+        text = f"You are muted until {format_time(muted_us)}; you can still write to administrators"
+        raise CommandError(text, code="MUTED")
+    return None, person
+
+
+def _check_may_speak(ctx: Context, room: Room | None, target: str) -> None:
+    role = ctx.hub.role(room, ctx.account.id) if room is not None else None
+    if room is None or (role is None and room.has("s")):
+        text = "No such room"
+        raise CommandError(text, Numeric.ERR_NOSUCHCHANNEL, (target,))
+    rank = role or Role.MEMBER
+    text = ""
+    if role is None and room.has("n"):
+        text = "You are not in that room; join it first"
+    elif rank < Role.VOICED and room.has("m"):
+        text = "Only who was given a voice may speak in this room now"
+    elif rank < Role.VOICED and room.bans_source(ctx.hub.source(ctx.account.id)):
+        text = "You are banned from this room"
+    elif ctx.account.muted_until_us > ctx.now_us:
+        text = f"You are muted until {format_time(ctx.account.muted_until_us)}"
+    if text:
+        raise CommandError(text, Numeric.ERR_CANNOTSENDTOCHAN, (room.name,))
+
+
+def _show(ctx: Context, room: Room | None, person: Account, line: Relayed) -> None:
+    session = ctx.session
+    if room is not None:
+        ctx.add(ToRoom(room.id, line, skip=session.id))
+    else:
+        own = [s for s in ctx.hub.sessions_of(ctx.account.id) if s.id != session.id]
+        devices = [s.id for s in own if ctx.hub.shows_own_private(s) or person.id == ctx.account.id]
+        theirs = ctx.hub.sessions_of(person.id) if person.id != ctx.account.id else []
+        ctx.add(ToSessions((*(s.id for s in theirs if not s.replaying), *devices), line))
+    if session.has(Capability.ECHO_MESSAGE) or (room is None and person.id == ctx.account.id):
+        ctx.tell(line)
+
+
+def _note_receipt(ctx: Context, kind: Kind, person: Account, line: Relayed) -> None:
+    sessions = ctx.hub.sessions_of(person.id)
+    if sessions and not any(session.replaying for session in sessions):
+        assert line.msgid is not None
+        ctx.add(DeliveredThrough(person.id, line.msgid))
+    away = ctx.hub.away_text(person.id)
+    if away is not None and kind is Kind.POST:
+        ctx.reply(Numeric.RPL_AWAY, person.name, away)
+
+
+def _post_id(ctx: Context, name: str, target: str, text: str) -> PostId | None:
+    given = ctx.tags.get(POST_ID_TAG)
+    if given is None or not ctx.session.has(Capability.POST_ID):
+        return None
+    if not _POST_ID.fullmatch(given):
+        raise CommandError("The post's id must be 1 to 64 printable characters", code="INVALID_POST_ID")
+    content = "\0".join((name, fold(target), text)).encode()
+    return PostId(given, hashlib.sha256(content).digest())
+
+
+def post_again(ctx: Context, first: StoredMessage) -> None:
+    """Answer a repeated post: its sender alone gets the echo of the first (design: posting exactly once)."""
+    if ctx.session.has(Capability.ECHO_MESSAGE):
+        ctx.tell(relayed_again(ctx, first))
+
+
+def relayed_again(ctx: Context, stored: StoredMessage) -> Relayed:
+    """A stored post as it was relayed when it was new."""
+    match stored.conversation:
+        case InRoom(room_id):
+            target = ctx.hub.rooms[room_id].name
+        case Between(_, recipient_id):
+            target = ctx.hub.accounts[recipient_id].name
+    return Relayed(
+        ctx.hub.source_at(stored.sender_id, stored.user),
+        COMMAND_OF_KIND[stored.kind],
+        (target, stored.text),
+        stored.time_us,
+        ctx.hub.accounts[stored.sender_id].name,
+        stored.msgid,
+        stored.client_tags,
+    )
+
+
+def replay_page(ctx: Context, limit: int) -> bool:
+    """Give the session the next missed private messages; whether there may be more of them."""
+    missed = ctx.store.undelivered(ctx.account.id, limit)
+    for stored in missed:
+        ctx.tell(relayed_again(ctx, stored))
+    if missed:
+        ctx.add(DeliveredThrough(ctx.account.id, missed[-1].msgid))
+    more = len(missed) == limit
+    if not more:
+        ctx.change_session(replaying=False)
+    return more

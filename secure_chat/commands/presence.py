@@ -1,0 +1,64 @@
+"""Coming and going: AWAY, QUIT, and connections that are lost."""
+
+from __future__ import annotations
+
+from secure_chat.chat.effects import LingeringEnded, SessionGone, SessionSet
+from secure_chat.chat.sessions import Phase, Session
+from secure_chat.commands.context import Context
+from secure_chat.commands.registry import command
+from secure_chat.commands.welcome import AWAY_LIMIT_BYTES
+from secure_chat.protocol.message import Message
+from secure_chat.protocol.numerics import Numeric
+
+QUIT_LIMIT_BYTES = 200
+
+
+def cut(text: str, limit_bytes: int) -> str:
+    """The longest beginning of a text that has at most so many bytes and no half character."""
+    return text.encode()[:limit_bytes].decode(errors="ignore")
+
+
+@command("AWAY", usage="AWAY [:<reason>]", before_login=True)
+def away(ctx: Context, text: str = "") -> None:
+    """Say that you are away from this device, or back."""
+    ctx.change_session(away=cut(text, AWAY_LIMIT_BYTES) or None)
+    if text:
+        ctx.reply(Numeric.RPL_NOWAWAY, "You have been marked as being away")
+    else:
+        ctx.reply(Numeric.RPL_UNAWAY, "You are no longer marked as being away")
+
+
+@command("QUIT", usage="QUIT [:<reason>]", before_login=True, cost=0)
+def quit_(ctx: Context, reason: str = "") -> None:
+    """Say good-bye."""
+    session = ctx.session
+    text = cut(reason, QUIT_LIMIT_BYTES)
+    ctx.close(session, f"Quit: {text}" if text else "Quit")
+
+
+def opened(ctx: Context, session: Session) -> None:
+    """A connection is there; its session begins."""
+    ctx.add(SessionSet(session))
+
+
+def connection_lost(ctx: Context, reason: str) -> None:
+    """The session's connection is gone without QUIT: others are told when the grace has passed."""
+    session = ctx.session
+    grace_us = int(ctx.settings.grace_seconds * 1_000_000)
+    lingers_until_us = ctx.now_us + grace_us if grace_us else None
+    ctx.add(
+        SessionSet(session.but(phase=Phase.CLOSING)) if session.phase is not Phase.CLOSING else SessionSet(session)
+    )
+    ctx.add(SessionGone(session.id, "Connection lost", ctx.now_us, lingers_until_us))
+    name = ctx.hub.accounts[session.account_id].name if session.account_id is not None else "(not logged in)"
+    ctx.log("disconnect", session=session.id, account=name, reason=reason)
+
+
+def lingering_ended(ctx: Context, account_id: int) -> None:
+    """The grace of an account has passed without a new session."""
+    ctx.add(LingeringEnded(account_id, ctx.now_us))
+
+
+def goodbye(text: str) -> Message:
+    """What every session is told when the server stops."""
+    return Message("ERROR", (text,))

@@ -1,0 +1,90 @@
+"""The table of commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any, TypeVar
+
+Handler = Callable[..., None]
+H = TypeVar("H", bound=Handler)
+
+
+class Lists(Enum):
+    """Which parameters may be lists: a command over a list is carried out for one element after another."""
+
+    NONE = auto()
+    FIRST = auto()
+    """`PRIVMSG a,b :text`"""
+    PAIRED = auto()
+    """`JOIN #a,#b key,key`"""
+    SECOND = auto()
+    """`KICK #a alice,bob :text`"""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A row of the table. `cost` is in points (design: limits): a post costs 1."""
+
+    name: str
+    usage: str
+    handler: Handler
+    min_params: int
+    before_login: bool
+    after_login: bool
+    cost: float
+    lists: Lists
+    list_limit: int
+
+    @property
+    def summary(self) -> str:
+        """The first line of the handler's docstring."""
+        return (self.handler.__doc__ or "").strip().partition("\n")[0]
+
+
+COMMANDS: dict[str, Command] = {}
+QUERY_COST = 0.2
+
+
+def command(
+    name: str,
+    *,
+    usage: str,
+    min_params: int = 0,
+    before_login: bool = False,
+    after_login: bool = True,
+    cost: float = QUERY_COST,
+    lists: Lists = Lists.NONE,
+    list_limit: int = 1,
+) -> Callable[[H], H]:
+    """Enter a handler into the table.
+
+    It is called with the context and the command's parameters; those past its own are left out, those that it
+    wants beyond `min_params` have defaults. It changes nothing: it adds effects to the context, or raises
+    CommandError.
+    """
+
+    def register(handler: H) -> H:
+        assert name not in COMMANDS
+        COMMANDS[name] = Command(
+            name, usage, handler, min_params, before_login, after_login, cost, lists, list_limit
+        )
+        return handler
+
+    return register
+
+
+Operation = Callable[[Any, dict[str, Any]], None]
+OPERATIONS: dict[str, Operation] = {}
+"""What the command-line tool can ask for, by name: called with the context and the request's values."""
+
+
+def operation(name: str) -> Callable[[Operation], Operation]:
+    """Enter an operation of the command-line tool into its table."""
+
+    def register(function: Operation) -> Operation:
+        OPERATIONS[name] = function
+        return function
+
+    return register

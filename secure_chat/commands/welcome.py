@@ -1,0 +1,127 @@
+"""The end of registration: who is let in, and what the session sees first."""
+
+from __future__ import annotations
+
+from secure_chat.chat.deliveries import PageOnDrain, Reprofile, Welcomed
+from secure_chat.chat.effects import Attached, Effect, MemberSet
+from secure_chat.chat.errors import Hopeless
+from secure_chat.chat.rooms import BANS_LIMIT, TOPIC_LIMIT_BYTES, Role
+from secure_chat.chat.sessions import Phase
+from secure_chat.commands.context import Context
+from secure_chat.commands.login import start_login
+from secure_chat.commands.queries import lusers, motd
+from secure_chat.protocol import modes
+from secure_chat.protocol.message import Message
+from secure_chat.protocol.names import (
+    NAME_LIMIT_CHARACTERS,
+    ROOM_NAME_LIMIT_CHARACTERS,
+    USER_LIMIT_CHARACTERS,
+)
+from secure_chat.protocol.numerics import Numeric
+from secure_chat.protocol.sasl import SaslError, parse_pass
+
+CREDIT_PER_ROOM = 4.0
+"""Points for each room, as clients ask about every one of them at the start."""
+AWAY_LIMIT_BYTES = 200
+KICK_LIMIT_BYTES = 200
+TOKENS_PER_LINE = 12
+ACCOUNT_REQUIRED_TEXT = (
+    "This server is for people with an account: log in with SASL, or with the server password account:password"
+)
+
+
+def complete_registration(ctx: Context) -> None:
+    """Let the session in, where it has said all that is needed; else nothing. Raises Hopeless."""
+    session = ctx.session
+    if session.phase is not Phase.REGISTERING or session.negotiating or session.waiting:
+        return
+    if not session.nick or not session.user:
+        return
+    if session.account_id is None:
+        if session.password is None:
+            raise Hopeless(ACCOUNT_REQUIRED_TEXT, Numeric.ERR_PASSWDMISMATCH, code="ACCOUNT_REQUIRED")
+        try:
+            credentials = parse_pass(session.password)
+        except SaslError as error:
+            raise Hopeless(str(error), Numeric.ERR_PASSWDMISMATCH) from None
+        ctx.change_session(password=None)
+        start_login(ctx, "PASS", credentials)
+        return
+    _let_in(ctx)
+
+
+def _let_in(ctx: Context) -> None:
+    session, account = ctx.session, ctx.account
+    if not account.usable or account.epoch != session.epoch:
+        raise Hopeless("This account cannot be used now", Numeric.ERR_PASSWDMISMATCH)
+    others = ctx.hub.sessions_of(account.id)
+    if len(others) >= ctx.settings.sessions_per_account:
+        raise Hopeless(
+            "Too many devices of this account are connected; disconnect one first", code="TOO_MANY_SESSIONS"
+        )
+    replaying = not others
+    asked_for, source = session.nick, f"{session.nick}!{session.user}@{ctx.settings.host}"
+    ctx.change_session(phase=Phase.WELCOMED, nick=account.name, replaying=replaying, password=None)
+    if asked_for != account.name:
+        ctx.tell(Message("NICK", (account.name,), source))
+    rooms = len(ctx.hub.rooms_of.get(account.id, ()))
+    ctx.add(Reprofile(session.id, session.profile), Welcomed(session.id, CREDIT_PER_ROOM * rooms))
+    _greet(ctx)
+    ctx.log("login", session=session.id, account=account.name, address=session.address)
+    ctx.add(*lobby_membership(ctx, account.id), Attached(session.id, ctx.now_us))
+    if replaying:
+        ctx.add(PageOnDrain(session.id))
+
+
+def lobby_membership(ctx: Context, account_id: int) -> tuple[Effect, ...]:
+    """What makes an account a member of the lobby, where it is not."""
+    lobby = ctx.hub.lobby
+    if lobby is None or account_id in lobby.members:
+        return ()
+    return (MemberSet(lobby.id, account_id, Role.MEMBER),)
+
+
+def _greet(ctx: Context) -> None:
+    """001 to 005, LUSERS, MOTD (Modern IRC, "Connection Registration")."""
+    settings, name = ctx.settings, ctx.account.name
+    user = ctx.session.user
+    ctx.reply(Numeric.RPL_WELCOME, f"Welcome to {settings.network}, {name}!{user}@{settings.host}")
+    ctx.reply(Numeric.RPL_YOURHOST, f"Your host is {settings.server}, running {settings.version}")
+    ctx.reply(Numeric.RPL_CREATED, f"This server was started {settings.created}")
+    with_argument = modes.LIST_MODES + modes.KEY_MODES + modes.LIMIT_MODES + modes.ROLE_MODES
+    channel_modes = "".join(sorted(with_argument + modes.FLAG_MODES))
+    ctx.reply(Numeric.RPL_MYINFO, settings.server, settings.version, "i", channel_modes, with_argument)
+    tokens = isupport(ctx)
+    for start in range(0, len(tokens), TOKENS_PER_LINE):
+        ctx.reply(Numeric.RPL_ISUPPORT, *tokens[start : start + TOKENS_PER_LINE], "are supported by this server")
+    lusers(ctx)
+    motd(ctx)
+
+
+def isupport(ctx: Context) -> list[str]:
+    """The tokens of 005 (Modern IRC, "RPL_ISUPPORT Parameters")."""
+    settings = ctx.settings
+    tokens = {
+        "AWAYLEN": str(AWAY_LIMIT_BYTES),
+        "CASEMAPPING": "ascii",
+        "CHANLIMIT": f"#:{settings.rooms_per_account}",
+        "CHANMODES": modes.CHANMODES,
+        "CHANNELLEN": str(ROOM_NAME_LIMIT_CHARACTERS + 1),
+        "CHANTYPES": "#",
+        "KICKLEN": str(KICK_LIMIT_BYTES),
+        "MAXLIST": f"b:{BANS_LIMIT}",
+        "MODES": str(modes.CHANGES_LIMIT),
+        "NETWORK": settings.network.replace(" ", "\\x20"),
+        "NICKLEN": str(NAME_LIMIT_CHARACTERS),
+        "PREFIX": f"({modes.ROLE_MODES}){modes.PREFIXES}",
+        "SAFELIST": "",
+        "TARGMAX": "JOIN:10,KICK:4,NAMES:4,NOTICE:4,PART:10,PRIVMSG:4,TAGMSG:4,WHOIS:1",
+        "TOPICLEN": str(TOPIC_LIMIT_BYTES),
+        "USERLEN": str(USER_LIMIT_CHARACTERS),
+        "UTF8MAPPING": "rfc8265",
+        "UTF8ONLY": "",
+        "draft/ACCOUNTREQUIRED": "",
+    }
+    if settings.lobby:
+        tokens["secure-chat.internal/LOBBY"] = settings.lobby
+    return [f"{key}={value}" if value else key for key, value in tokens.items()]
