@@ -1,0 +1,186 @@
+"""What people do: messages, joining and leaving, topics; and the lines that keep a connection going."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from secure_chat.client.events import Kind, Said, Tone
+from secure_chat.client.handlers import is_own, on, sent_at, tell
+from secure_chat.client.phases import Phase
+from secure_chat.client.texts import _
+from secure_chat.protocol.message import Message
+from secure_chat.protocol.names import fold, is_room
+
+if TYPE_CHECKING:
+    from secure_chat.client.state import Chat
+
+_ACTION = "\x01ACTION "
+
+
+@on("PRIVMSG", "NOTICE", min_params=2)
+def said(chat: Chat, message: Message, label: str | None) -> None:
+    """Somebody said something; if we did, it is stored now, and that is when we show it."""
+    target, body = message.params[:2]
+    if "!" not in (message.source or "") and message.command == "NOTICE":
+        tell(chat, message, Tone.ANSWER, body)
+        return
+    own = is_own(chat, message.nick)
+    if own:
+        chat.source = message.source
+        _confirm(chat, label, target, body)
+    if not chat.seen.first_time(message.tags.get("msgid")) or _is_request(body):
+        return
+    kind = Kind.NOTICE if message.command == "NOTICE" else Kind.TEXT
+    if body.startswith(_ACTION):
+        kind, body = Kind.ACTION, body.removeprefix(_ACTION).rstrip("\x01")
+    room_name = target[target.find("#") :] if "#" in target[:2] else target
+    private = not is_room(room_name)
+    room = chat.rooms.get(room_name)
+    place = room.name if room else room_name
+    if private and not own:
+        place = chat.partner = message.nick
+        chat.people.add(message.nick)
+    chat.show(Said(message.nick, body, place, kind, own=own, private=private, at=sent_at(message)))
+
+
+def _confirm(chat: Chat, label: str | None, target: str, body: str) -> None:
+    """Take the post out of the outbox whose echo this is. Without a label it is another device's message, unless
+    the server knows no labels.
+    """
+    if label is None and "labeled-response" in chat.login.acknowledged:
+        return
+    if chat.outbox.take(label, target, body) is not None:
+        chat.confirmed()
+
+
+def _is_request(body: str) -> bool:
+    """Whether this is a question of one program to another (CTCP), which is not for people."""
+    return body.startswith("\x01") and not body.startswith(_ACTION)
+
+
+@on("JOIN", min_params=1)
+def joined(chat: Chat, message: Message, label: str | None) -> None:  # noqa: ARG001 - a handler's signature
+    """Somebody came into a room, or came online in it; for ourselves the server tells all about it next."""
+    name = message.params[0]
+    if is_own(chat, message.nick):
+        chat.source = message.source if "!" in (message.source or "") else chat.source
+        room = chat.rooms.enter(name)
+        room.announce = not chat.is_returning
+        chat.joining.pop(fold(name), None)
+        if chat.current is None and chat.phase is Phase.READY and not chat.scripted:
+            chat.current = name
+        if chat.current is not None and fold(chat.current) == fold(name):
+            chat.current = name
+    elif room_here := chat.rooms.get(name):
+        room_here.here[fold(message.nick)] = message.nick
+        tell(chat, message, Tone.PRESENCE, _("{name} has joined").format(name=message.nick), room_here.name)
+
+
+@on("PART", min_params=1)
+def parted(chat: Chat, message: Message, label: str | None) -> None:  # noqa: ARG001
+    """Somebody left a room for good."""
+    name = message.params[0]
+    if is_own(chat, message.nick):
+        chat.leave_room(name, by_own_wish=True)
+        tell(chat, message, Tone.PRESENCE, _("you have left"), name)
+    elif room := chat.rooms.get(name):
+        room.here.pop(fold(message.nick), None)
+        text = _("{name} has left").format(name=message.nick)
+        tell(chat, message, Tone.PRESENCE, _with_reason(text, message.params[1:]), room.name)
+
+
+@on("QUIT")
+def went_offline(chat: Chat, message: Message, label: str | None) -> None:  # noqa: ARG001
+    """Somebody's last session has ended."""
+    rooms = chat.rooms.with_person(message.nick)
+    for room in rooms:
+        room.here.pop(fold(message.nick), None)
+    text = _with_reason(_("{name} has gone offline").format(name=message.nick), message.params)
+    tell(chat, message, Tone.PRESENCE, text, ", ".join(room.name for room in rooms))
+
+
+@on("KICK", min_params=2)
+def kicked(chat: Chat, message: Message, label: str | None) -> None:  # noqa: ARG001
+    """Somebody was put out of a room."""
+    name, person = message.params[:2]
+    if is_own(chat, person):
+        chat.leave_room(name, by_own_wish=False)
+        text = _("{name} has put you out of the room").format(name=message.nick)
+    else:
+        if room := chat.rooms.get(name):
+            room.here.pop(fold(person), None)
+        text = _("{name} has put {person} out of the room").format(name=message.nick, person=person)
+    tell(chat, message, Tone.PRESENCE, _with_reason(text, message.params[2:]), name)
+
+
+@on("NICK", min_params=1)
+def renamed(chat: Chat, message: Message, label: str | None) -> None:  # noqa: ARG001
+    """Somebody's name is spelled anew; ours is set to the account's name at the login."""
+    old, new = message.nick, message.params[0]
+    if is_own(chat, old):
+        chat.login.nick = new
+    for room in chat.rooms.with_person(old):
+        del room.here[fold(old)]
+        room.here[fold(new)] = new
+        if not is_own(chat, new):
+            text = _("{old} is called {new} now").format(old=old, new=new)
+            tell(chat, message, Tone.PRESENCE, text, room.name)
+
+
+@on("TOPIC", min_params=2)
+def topic_set(chat: Chat, message: Message, label: str | None) -> None:  # noqa: ARG001
+    """Somebody set or cleared a topic."""
+    name, text = message.params[:2]
+    if room := chat.rooms.get(name):
+        room.topic = text
+    line = _("{name} has set the topic: {text}") if text else _("{name} has removed the topic")
+    tell(chat, message, Tone.PRESENCE, line.format(name=message.nick, text=text), name)
+
+
+@on("MODE", min_params=2)
+def modes_set(chat: Chat, message: Message, label: str | None) -> None:  # noqa: ARG001
+    """Somebody changed a room's modes. What the server itself repeats at each arrival is not news."""
+    if "!" in (message.source or "") and is_room(message.params[0]):
+        text = _("{name} has set {modes}").format(name=message.nick, modes=" ".join(message.params[1:]))
+        tell(chat, message, Tone.PRESENCE, text, message.params[0])
+
+
+@on("INVITE", min_params=2)
+def invited(chat: Chat, message: Message, label: str | None) -> None:  # noqa: ARG001
+    """Somebody was invited to a room."""
+    person, room = message.params[:2]
+    if is_own(chat, person):
+        text = _("{name} invites you to {room}. /join {room} goes there.").format(name=message.nick, room=room)
+        tell(chat, message, Tone.ANSWER, text)
+
+
+@on("PING")
+def asked_for_life(chat: Chat, message: Message, label: str | None) -> None:  # noqa: ARG001
+    """The server wants to know whether we are there."""
+    chat.send(Message("PONG", message.params[:1]))
+
+
+@on("PONG", min_params=1)
+def answered(chat: Chat, message: Message, label: str | None) -> None:  # noqa: ARG001
+    """Everything that we sent before the PING is answered."""
+    chat.barrier_reached(message.params[-1])
+
+
+@on("ERROR", min_params=1)
+def farewell(chat: Chat, message: Message, label: str | None) -> None:  # noqa: ARG001
+    """The server is about to close the connection and says why."""
+    chat.farewell = message.params[-1]
+
+
+@on("BATCH", min_params=1)
+def batch(chat: Chat, message: Message, label: str | None) -> None:
+    """A group of lines begins or ends; the label of the group is that of each line in it."""
+    reference = message.params[0]
+    if reference.startswith("+"):
+        chat.batches[reference[1:]] = label
+    else:
+        chat.batches.pop(reference[1:], None)
+
+
+def _with_reason(text: str, reason: tuple[str, ...]) -> str:
+    return f"{text} ({reason[0]})" if reason and reason[0] else text

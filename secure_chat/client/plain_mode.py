@@ -1,0 +1,86 @@
+"""Plain lines in, plain lines out: for pipes, scripts and simple terminals."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import ssl
+import sys
+import threading
+from collections.abc import Callable
+
+from secure_chat.client import slash
+from secure_chat.client.events import Event, Told, Tone
+from secure_chat.client.format import Look, render
+from secure_chat.client.link import EndOfInput, Link, NewPassword, Quit, Typed
+from secure_chat.client.outcome import ExitCode
+from secure_chat.client.standard_input import StandardInput
+from secure_chat.client.texts import _
+from secure_chat.protocol.message import Secret
+
+
+class PlainScreen:
+    """Writes what is said to standard output and what went wrong to standard error, each line at once.
+
+    `gone` is called when nobody reads any more.
+    """
+
+    def __init__(self, look: Look) -> None:
+        self._look = look
+        self.gone: Callable[[], None] = lambda: None
+
+    def show(self, events: list[Event]) -> None:
+        """Write the events. The link's thread."""
+        try:
+            for event in events:
+                diagnostic = isinstance(event, Told) and event.tone in (Tone.REFUSED, Tone.CONNECTION)
+                stream = sys.stderr if diagnostic else sys.stdout
+                stream.writelines(f"{line}\n" for line in render(event, self._look))
+                stream.flush()
+        except BrokenPipeError:
+            # What Python flushes at its end must not fail again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            self.gone()
+
+
+def run_plain(
+    link: Link, tls: ssl.SSLSocket, source: StandardInput, *, at_terminal: bool, on_ready: Callable[[], None]
+) -> ExitCode:
+    """Chat until the input ends or the connection is lost for good. Main thread; starts two others."""
+    outcome: list[ExitCode] = []
+    talking = threading.Thread(target=lambda: outcome.append(link.run(tls)), name="link", daemon=True)
+    typing = threading.Thread(target=_read, args=(link, source, at_terminal), name="keyboard", daemon=True)
+    talking.start()
+    typing.start()
+    while talking.is_alive():
+        try:
+            if link.wait_until_ready():
+                on_ready()
+            talking.join()
+        except KeyboardInterrupt:
+            link.put(Quit())
+    return outcome[0] if outcome else ExitCode.CONNECTION_LOST
+
+
+def _read(link: Link, source: StandardInput, at_terminal: bool) -> None:
+    """The keyboard's thread."""
+    while (line := source.read_line()) is not None:
+        if at_terminal and line.startswith("/") and slash.split_line(line)[0] == "password":
+            if new_password := ask_new_password(lambda question: getpass.getpass(f"{question}: ")):
+                link.put(new_password)
+        else:
+            link.put(Typed(line))
+    link.put(EndOfInput())
+
+
+def ask_new_password(ask: Callable[[str], str]) -> NewPassword | None:
+    """Ask for the old password and twice for the new one; None where that was broken off or they differ."""
+    try:
+        old, new = ask(_("Your password now")), ask(_("The new password"))
+        again = ask(_("The new password again"))
+    except (EOFError, KeyboardInterrupt):
+        return None
+    if not old or not new or new != again:
+        print(_("The password stays as it is: the two new ones differ, or one was empty."))
+        return None
+    return NewPassword(Secret(old), Secret(new))

@@ -1,0 +1,98 @@
+"""What this client has said and the server has not yet confirmed."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from secure_chat.client.events import Kind
+from secure_chat.client.login import POST_ID
+from secure_chat.protocol.message import Message
+from secure_chat.protocol.names import fold
+
+REMEMBERED_MESSAGES = 4096
+"""How many message ids are kept, so that what comes twice is shown once."""
+
+
+class Seen:
+    """The ids of the last messages: after a reconnect one may come again, replayed and as our own echo."""
+
+    def __init__(self) -> None:
+        self._ids: OrderedDict[str, None] = OrderedDict()
+
+    def first_time(self, message_id: str | None) -> bool:
+        """Whether a message is seen for the first time, and remember it; True for one without an id."""
+        if message_id is None:
+            return True
+        if message_id in self._ids:
+            return False
+        self._ids[message_id] = None
+        if len(self._ids) > REMEMBERED_MESSAGES:
+            self._ids.popitem(last=False)
+        return True
+
+
+@dataclass(slots=True)
+class Post:
+    """One message to one room or person. `label` is that of its last sending; None while it is not on the wire."""
+
+    post_id: str
+    target: str
+    text: str
+    kind: Kind
+    label: str | None = None
+
+    @property
+    def body(self) -> str:
+        """The text as it goes over the wire (an action is a CTCP ACTION)."""
+        return f"\x01ACTION {self.text}\x01" if self.kind is Kind.ACTION else self.text
+
+    def message(self, capabilities: set[str]) -> Message:
+        """The line to send, with the tags that the server understands."""
+        tags = {}
+        if self.label and "labeled-response" in capabilities:
+            tags["label"] = self.label
+        if POST_ID in capabilities:
+            tags[POST_ID] = self.post_id
+        return Message("PRIVMSG", (self.target, self.body), tags=tags)
+
+
+class Outbox:
+    """Posts in the order they were typed, until each is confirmed or refused."""
+
+    def __init__(self) -> None:
+        self._posts: list[Post] = []
+
+    def __len__(self) -> int:
+        return len(self._posts)
+
+    def add(self, post: Post) -> None:
+        """Keep a post that is not on the wire yet."""
+        self._posts.append(post)
+
+    def waiting(self) -> list[Post]:
+        """The posts that are not on the wire."""
+        return [post for post in self._posts if post.label is None]
+
+    def take(self, label: str | None, target: str, body: str | None = None) -> Post | None:
+        """Remove and give the post that was sent with `label`; without one the first to `target` with that body."""
+        for post in self._posts:
+            same = (
+                post.label == label
+                if label is not None
+                else post.label is not None and fold(post.target) == fold(target) and body in (None, post.body)
+            )
+            if same:
+                self._posts.remove(post)
+                return post
+        return None
+
+    def connection_lost(self, *, repeatable: bool) -> list[Post]:
+        """Nothing is on the wire any more. Posts that were are sent again, if the server can tell a repetition
+        (`repeatable`); else they are given back, because sending them might say them twice.
+        """
+        uncertain = [] if repeatable else [post for post in self._posts if post.label is not None]
+        self._posts = [post for post in self._posts if post not in uncertain]
+        for post in self._posts:
+            post.label = None
+        return uncertain

@@ -1,0 +1,29 @@
+"""Standard input by lines, without Python's own buffer: its lock would hang the end of a program whose keyboard
+thread is still reading.
+"""
+
+from __future__ import annotations
+
+import os
+
+READ_BYTES = 65536
+
+
+class StandardInput:
+    """Lines of a file descriptor, decoded as UTF-8. One thread at a time."""
+
+    def __init__(self, descriptor: int = 0) -> None:
+        self._descriptor = descriptor
+        self._pending = b""
+        self._ended = False
+
+    def read_line(self) -> str | None:
+        """The next line without its end; None at the end of input. Blocks."""
+        while b"\n" not in self._pending and not self._ended:
+            data = os.read(self._descriptor, READ_BYTES)
+            self._pending += data
+            self._ended = not data
+        line, end, self._pending = self._pending.partition(b"\n")
+        if not line and not end:
+            return None
+        return line.removesuffix(b"\r").decode(errors="replace")
