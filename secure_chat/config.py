@@ -1,0 +1,372 @@
+"""The owner's settings: `config.toml` as immutable values, each with its bounds and a line that explains it.
+
+The same declarations make `docs/configuration.md`. Nothing here knows the rest of the program.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from secure_chat.errors import ConfigError
+
+MOTD_LINES = 100
+MOTD_LINE_BYTES = 400
+FOUND_CHARACTERS = 60
+LOOPBACK = ("127.0.0.0/8", "::1/128")
+
+HOST_LIKE = r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?\Z"
+HOST_OR_EMPTY = r"^([A-Za-z0-9]([A-Za-z0-9./_-]*[A-Za-z0-9])?)?\Z"
+ROOM_OR_EMPTY = r"^(#[^\s,:*?!@#\x00-\x1f\x7f]{1,30})?\Z"
+NO_SPACE = r"^[\x21-\x7e]+\Z"
+
+Seconds = Annotated[float, Meta(gt=0, le=86400)]
+Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+Points = Annotated[float, Meta(ge=0, le=1000)]
+Bytes = Annotated[int, Meta(ge=16_384, le=1 << 30)]
+
+
+def _says(description: str) -> Meta:
+    return Meta(description=description)
+
+
+class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of the tables of the file."""
+
+
+class Server(Section, frozen=True):
+    """Who the server says it is."""
+
+    name: Annotated[
+        str,
+        Meta(pattern=HOST_LIKE, max_length=63),
+        _says("The server's name in front of its own lines, like a host name."),
+    ] = "secure-chat.internal"
+    network: Annotated[
+        str, Meta(pattern=NO_SPACE, max_length=30), _says("The name clients show for this chat; no spaces.")
+    ] = "SecureChat"
+    motd: Annotated[
+        str,
+        Meta(max_length=MOTD_LINES * MOTD_LINE_BYTES),
+        _says("What is shown after login; may have several lines."),
+    ] = ""
+    host: Annotated[
+        str,
+        Meta(pattern=HOST_OR_EMPTY, max_length=63),
+        _says('The host shown for every user; "" means the server\'s name.'),
+    ] = ""
+
+    @property
+    def source_host(self) -> str:
+        """The fixed host in the source of what users send."""
+        return self.host or self.name
+
+
+class Lobby(Section, frozen=True):
+    """The room that everyone is in."""
+
+    room: Annotated[
+        str, Meta(pattern=ROOM_OR_EMPTY), _says('The lobby\'s name, beginning with #; "" for no lobby.')
+    ] = "#lobby"
+    quiet_members: Annotated[
+        Count, _says("With more people online than this the lobby shows no coming and going.")
+    ] = 200
+
+
+class Registration(Section, frozen=True):
+    """Where accounts come from."""
+
+    mode: Annotated[
+        Literal["invite", "open", "closed"],
+        _says("Who may register: holders of an invitation, anybody, or nobody (administrators add accounts)."),
+    ] = "invite"
+
+
+class Passwords(Section, frozen=True):
+    """How passwords are stored and what new ones must be."""
+
+    bcrypt_rounds: Annotated[
+        int,
+        Meta(ge=4, le=20),
+        _says("Cost of a hash, doubling with each step (12: about 0.26 s); below 10 is warned about."),
+    ] = 12
+    minimum_characters: Annotated[int, Meta(ge=1, le=64), _says("The shortest new password.")] = 8
+    refuse_common: Annotated[bool, _says("Whether the most common passwords are refused.")] = True
+
+
+class Presence(Section, frozen=True):
+    """When others see somebody leave."""
+
+    grace_seconds: Annotated[
+        float, Meta(ge=0, le=3600), _says("How long after a lost connection others see QUIT; 0 is at once.")
+    ] = 15.0
+
+
+class Rooms(Section, frozen=True):
+    """Who may have rooms."""
+
+    create: Annotated[Literal["everyone", "administrators"], _says("Who may create rooms.")] = "everyone"
+    rooms_per_account: Annotated[
+        Count, _says("How many rooms an account may be a member of, without the lobby.")
+    ] = 50
+
+
+class Limits(Section, frozen=True):
+    """What one peer may use. What a session does costs points, which it gets back with time."""
+
+    handshakes_connections: Annotated[Count, _says("Unfinished TLS handshakes in all.")] = 256
+    handshakes_per_address_connections: Annotated[Count, _says("Unfinished TLS handshakes from one address.")] = 16
+    handshake_seconds: Annotated[Seconds, _says("Time for a TLS handshake.")] = 10.0
+    unauthenticated_per_address_connections: Annotated[
+        Count, _says("Connections from one address that have not logged in.")
+    ] = 32
+    authentication_seconds: Annotated[
+        Seconds, _says("Time to log in, without the time the server needs itself.")
+    ] = 30.0
+    account_sessions: Annotated[Count, _says("Sessions of one account at the same time.")] = 16
+    points_per_second: Annotated[
+        float, Meta(gt=0, le=1_000_000), _says("Points a session gets back per second; a post costs 1.")
+    ] = 4.0
+    burst_points: Annotated[
+        float, Meta(ge=1, le=1_000_000), _says("Points a session may use at once; then reading pauses.")
+    ] = 20.0
+    post_points: Annotated[Points, _says("Points for a post, and of a command not named below.")] = 1.0
+    cheap_query_points: Annotated[
+        Points, _says("Points for a cheap query, such as MODE or TOPIC without a change.")
+    ] = 0.2
+    list_points: Annotated[Points, _says("Points for a query with a long answer: WHO, LIST, NAMES.")] = 2.0
+    history_points: Annotated[Points, _says("Points for a page of history.")] = 2.0
+    search_points: Annotated[Points, _says("Points for a search.")] = 5.0
+    joined_room_points: Annotated[
+        Points, _says("Points granted per joined room after login: clients query each at start.")
+    ] = 4.0
+    unread_bytes: Annotated[Bytes, _says("Input of one connection kept unprocessed; above it reading pauses.")] = (
+        65_536
+    )
+    pending_bytes: Annotated[Bytes, _says("Output pending for pending_seconds that closes a session.")] = 1_048_576
+    pending_seconds: Annotated[Seconds, _says("How long pending_bytes may be pending.")] = 30.0
+    pending_at_once_bytes: Annotated[Bytes, _says("Pending output that closes a session at once.")] = 8_388_608
+    silence_seconds: Annotated[Seconds, _says("Silence after which a PING is sent.")] = 90.0
+    pong_seconds: Annotated[Seconds, _says("Further silence after which the connection is closed.")] = 60.0
+    history_messages: Annotated[int, Meta(ge=1, le=10_000), _says("Messages in one answer of history.")] = 1000
+    search_messages: Annotated[int, Meta(ge=1, le=1000), _says("Messages in one answer of a search.")] = 100
+    search_seconds: Annotated[float, Meta(gt=0, le=60), _says("Time for one search.")] = 2.0
+    exempt_networks: Annotated[
+        tuple[str, ...], _says("Networks without connection and rate limits; measurements from there do not count.")
+    ] = LOOPBACK
+
+
+class Log(Section, frozen=True):
+    """What is written about what happens."""
+
+    messages: Annotated[
+        bool, _says("Whether the texts of messages are logged: normally they are nobody's business.")
+    ] = False
+    format: Annotated[Literal["text", "json"], _says("Lines for people or for programs.")] = "text"
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], _says("The least important lines that are written.")
+    ] = "info"
+
+
+class Config(Section, frozen=True):
+    """All settings; every one has a default. Immutable: any thread."""
+
+    server: Server = field(default_factory=Server)
+    lobby: Lobby = field(default_factory=Lobby)
+    registration: Registration = field(default_factory=Registration)
+    passwords: Passwords = field(default_factory=Passwords)
+    presence: Presence = field(default_factory=Presence)
+    rooms: Rooms = field(default_factory=Rooms)
+    limits: Limits = field(default_factory=Limits)
+    log: Log = field(default_factory=Log)
+
+    def warnings(self) -> list[str]:
+        """What is allowed but should be known; texts for the log."""
+        found = []
+        if self.passwords.bcrypt_rounds < 10:
+            found.append(
+                f"[passwords] bcrypt_rounds = {self.passwords.bcrypt_rounds}: a stolen database is guessed at "
+                "quickly; 12 is the default, 10 the least that is sensible."
+            )
+        further = [network for network in self.limits.exempt_networks if not ip_network(network).is_loopback]
+        if further:
+            found.append(f"[limits] exempt_networks: {', '.join(further)} may use the server without limits.")
+        if self.log.messages:
+            found.append("[log] messages = true: the log holds what people say, private messages included.")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One key as declared, for documents and errors. `allowed` and `default` are texts in the file's notation."""
+
+    section: str
+    key: str
+    allowed: str
+    default: str
+    description: str
+
+
+def load_config(path: Path | None, *, must_exist: bool = True) -> Config:
+    """The settings in the file `path`, defaults where it says nothing; all defaults for None.
+
+    `must_exist=False` is for the default place, where no file is needed. Raises ConfigError with the text
+    "FILE: [section] key: found X, allowed Y". Reads the file once, on the calling thread.
+    """
+    if path is None:
+        return Config()
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError as error:
+        if not must_exist:
+            return Config()
+        missing = f"{path} does not exist. Create it, or leave --config out to use the defaults."
+        raise ConfigError(missing) from error
+    except OSError as error:
+        unreadable = f"{path} cannot be read ({error.strerror}). Let the server's user read it."
+        raise ConfigError(unreadable) from error
+    except UnicodeDecodeError as error:
+        encoding = f"{path}: found bytes that are not UTF-8 (at byte {error.start}). Save the file as UTF-8."
+        raise ConfigError(encoding) from error
+    return parse_config(text, str(path))
+
+
+def parse_config(text: str, file_name: str) -> Config:
+    """The settings in `text`; `file_name` stands in errors. Raises ConfigError like `load_config`."""
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        syntax = f"{file_name}: found no valid TOML: {error}. Mend that line."
+        raise ConfigError(syntax) from error
+    try:
+        sections: dict[str, Any] = {name: _section(name, table) for name, table in tables.items()}
+        config = Config(**sections)
+        _require_sense(config)
+    except _Mistake as mistake:
+        error_text = f"{file_name}: {mistake}"
+        raise ConfigError(error_text) from None
+    return config
+
+
+def settings() -> Iterator[Setting]:
+    """Every key in the order of declaration."""
+    for section in msgspec.structs.fields(Config):
+        for key in msgspec.structs.fields(section.type):
+            kind = msgspec.inspect.type_info(key.type)
+            yield Setting(section.name, key.name, _allowed(kind), toml(key.default), _description(kind))
+
+
+def toml(value: object) -> str:
+    """`value` in the notation of the file, as far as settings go."""
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(toml, value)) + "]"
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+class _Mistake(Exception):
+    """What is wrong, without the file."""
+
+
+def _section(name: str, table: object) -> Section:
+    types: dict[str, type[Section]] = {entry.name: entry.type for entry in msgspec.structs.fields(Config)}
+    if name not in types:
+        text = f"[{name}]: found an unknown section, {_known(name, types, '[{}]')}"
+        raise _Mistake(text)
+    if not isinstance(table, dict):
+        text = f"{name}: found {_found(table)}, allowed: a section that begins with the line [{name}]"
+        raise _Mistake(text)
+    keys = {entry.name: entry.type for entry in msgspec.structs.fields(types[name])}
+    return types[name](**{key: _value(name, key, value, keys) for key, value in table.items()})
+
+
+def _value(section: str, key: str, value: object, types: dict[str, Any]) -> Any:
+    if key not in types:
+        text = f"[{section}] {key}: found an unknown key, {_known(key, types, '{}')}"
+        raise _Mistake(text)
+    try:
+        return msgspec.convert(value, types[key])
+    except msgspec.ValidationError:
+        raise _wrong(section, key, value) from None
+
+
+def _wrong(section: str, key: str, value: object, allowed: str | None = None) -> _Mistake:
+    if allowed is None:
+        allowed = next(one.allowed for one in settings() if (one.section, one.key) == (section, key))
+    return _Mistake(f"[{section}] {key}: found {_found(value)}, allowed: {allowed}")
+
+
+def _known(name: str, known: dict[str, Any], form: str) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    if near:
+        return f"did you mean {form.format(near[0])}?"
+    return f"allowed: {', '.join(form.format(one) for one in known)}"
+
+
+def _found(value: object) -> str:
+    text = "a section" if isinstance(value, dict) else toml(value)
+    return text if len(text) <= FOUND_CHARACTERS else text[:FOUND_CHARACTERS] + "…"
+
+
+def _require_sense(config: Config) -> None:
+    """What the types alone cannot say. Raises _Mistake."""
+    limits, motd = config.limits, config.server.motd
+    for network in limits.exempt_networks:
+        try:
+            ip_network(network)
+        except ValueError:
+            raise _wrong(
+                "limits", "exempt_networks", network, 'networks like "192.168.1.0/24" or "::1/128"'
+            ) from None
+    if limits.pending_bytes > limits.pending_at_once_bytes:
+        allowed = f"at most pending_at_once_bytes, which is {limits.pending_at_once_bytes}"
+        raise _wrong("limits", "pending_bytes", limits.pending_bytes, allowed)
+    if re.search(r"[\x00-\x09\x0b-\x1f\x7f]", motd):
+        raise _wrong("server", "motd", motd, "no control characters other than line ends")
+    lines = motd.splitlines()
+    if len(lines) > MOTD_LINES or any(len(line.encode()) > MOTD_LINE_BYTES for line in lines):
+        raise _wrong("server", "motd", motd, f"at most {MOTD_LINES} lines of {MOTD_LINE_BYTES} bytes each")
+    if len(config.lobby.room.encode()) > 64:
+        raise _wrong("lobby", "room", config.lobby.room, "at most 63 bytes after the #")
+
+
+PATTERNS = {
+    HOST_LIKE: "letters, digits, dots and hyphens",
+    HOST_OR_EMPTY: '"", or letters, digits, dots, hyphens, underscores and slashes',
+    ROOM_OR_EMPTY: '"", or # and a name of at most 30 characters without spaces or , : * ? ! @ #',
+    NO_SPACE: "letters, digits and signs of ASCII without spaces",
+}
+
+
+def _allowed(kind: msgspec.inspect.Type) -> str:
+    """What a value may be, in words."""
+    match kind:
+        case msgspec.inspect.Metadata():
+            return _allowed(kind.type)
+        case msgspec.inspect.BoolType():
+            return "true or false"
+        case msgspec.inspect.LiteralType():
+            return " or ".join(map(toml, sorted(kind.values, key=str)))
+        case msgspec.inspect.IntType() | msgspec.inspect.FloatType():
+            noun = "a whole number" if isinstance(kind, msgspec.inspect.IntType) else "a number"
+            least = f"above {kind.gt}" if kind.gt is not None else f"from {kind.ge}"
+            return f"{noun} {least} to {kind.le}"
+        case msgspec.inspect.StrType():
+            bound = f", at most {kind.max_length} characters" if kind.max_length else ""
+            return PATTERNS.get(kind.pattern or "", "text") + bound
+        case _:
+            return 'a list of networks like "192.168.1.0/24"'
+
+
+def _description(kind: msgspec.inspect.Type) -> str:
+    assert isinstance(kind, msgspec.inspect.Metadata)
+    return str((kind.extra_json_schema or {})["description"])
