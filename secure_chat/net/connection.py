@@ -1,0 +1,262 @@
+"""One connection: its socket, its TLS, its lines in and out. The owner worker's thread only."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections import deque
+from collections.abc import Mapping
+from enum import Enum, auto
+
+from secure_chat.errors import ProtocolError
+from secure_chat.net.bucket import Bucket
+from secure_chat.net.limits import Limits
+from secure_chat.net.tls import TlsChannel
+from secure_chat.protocol.lines import LineBuffer
+from secure_chat.protocol.message import Message, parse
+
+RECEIVE_BYTES = 32_768
+READ_BUDGET_BYTES = 32_768
+WRITE_BYTES = 65_536
+
+
+class ConnectionGone(ProtocolError):
+    """The connection is no more; the text says why."""
+
+
+class Stage(Enum):
+    """Where a connection stands."""
+
+    HANDSHAKE = auto()
+    OPEN = auto()
+    CLOSING = auto()
+    """What is pending goes out, then our goodbye; the peer's is awaited."""
+    GONE = auto()
+    """Nothing goes in or out; lines that had come may still be handed over."""
+
+
+TRANSITIONS: Mapping[Stage, frozenset[Stage]] = {
+    Stage.HANDSHAKE: frozenset({Stage.OPEN, Stage.GONE}),
+    Stage.OPEN: frozenset({Stage.CLOSING, Stage.GONE}),
+    Stage.CLOSING: frozenset({Stage.GONE}),
+    Stage.GONE: frozenset(),
+}
+
+
+class Connection:
+    """See the module. `now` is always seconds of the worker's monotonic clock."""
+
+    __slots__ = (
+        "_limits",
+        "address",
+        "authenticated",
+        "bucket",
+        "channel",
+        "close_reason",
+        "deadline",
+        "exempt",
+        "form",
+        "goodbye_sent",
+        "has_more",
+        "heard_at",
+        "held_since",
+        "id",
+        "lines",
+        "pending",
+        "pending_bytes",
+        "pinged_at",
+        "slow_since",
+        "socket",
+        "stage",
+        "tell_drained",
+        "topics",
+        "unread",
+        "unread_bytes",
+        "unsent",
+        "watched",
+    )
+
+    def __init__(
+        self,
+        connection_id: int,
+        sock: socket.socket,
+        address: str,
+        context: ssl.SSLContext,
+        limits: Limits,
+        now: float,
+        *,
+        exempt: bool,
+    ) -> None:
+        self.id = connection_id
+        self.socket = sock
+        self.address = address
+        self.exempt = exempt
+        self.channel = TlsChannel(context)
+        self.lines = LineBuffer()
+        self.stage = Stage.HANDSHAKE
+        self._limits = limits
+        self.bucket = Bucket(limits.points_per_second, limits.points_burst, limits.points_burst, now)
+        self.form = 0
+        self.topics: set[int] = set()
+        self.pending: list[bytes] = []
+        self.pending_bytes = 0
+        self.unsent: memoryview | None = None
+        self.unread: deque[tuple[Message | ProtocolError, int]] = deque()
+        self.unread_bytes = 0
+        self.has_more = False
+        self.authenticated = False
+        self.held_since: float | None = None
+        self.heard_at = now
+        self.pinged_at: float | None = None
+        self.slow_since: float | None = None
+        self.deadline: float | None = now + limits.handshake_seconds
+        self.tell_drained = False
+        self.goodbye_sent = False
+        self.close_reason = ""
+        self.watched = 0
+
+    def enter(self, stage: Stage) -> None:
+        """Go on to another stage, as TRANSITIONS allows."""
+        assert stage in TRANSITIONS[self.stage], (self.stage, stage)
+        self.stage = stage
+
+    @property
+    def outstanding_bytes(self) -> int:
+        """What has not been taken by the kernel yet."""
+        return self.pending_bytes + (len(self.unsent) if self.unsent is not None else 0)
+
+    @property
+    def wants_to_read(self) -> bool:
+        """Whether more may be read: lines that have come are handed over first."""
+        if self.stage is Stage.OPEN:
+            return self.held_since is None and not self.unread
+        return self.stage is not Stage.GONE
+
+    def receive(self, now: float) -> None:
+        """Take what the kernel has for us. Raises ConnectionGone, ProtocolError."""
+        try:
+            data = self.socket.recv(RECEIVE_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            raise ConnectionGone(f"connection lost ({error.strerror or type(error).__name__})") from None
+        if self.stage is Stage.CLOSING:
+            if not data:
+                raise ConnectionGone(self.close_reason)
+            return
+        self.heard_at, self.pinged_at = now, None
+        self.channel.feed(data)
+        if not self.channel.established and not self._shake_hands(ended=not data):
+            return
+        self.decrypt()
+
+    def _shake_hands(self, *, ended: bool) -> bool:
+        try:
+            done = self.channel.handshake()
+        finally:
+            self._take_outgoing()
+        if ended and not done:
+            text = "connection lost during the handshake"
+            raise ConnectionGone(text)
+        return done
+
+    def decrypt(self) -> None:
+        """Turn what has come into lines, at most about READ_BUDGET_BYTES; `has_more` tells of a rest.
+
+        A selector does not wake for bytes that are decrypted but not read. Raises TlsClosed, TlsFailed.
+        """
+        self.has_more = False
+        taken = 0
+        try:
+            while data := self.channel.read():
+                taken += len(data)
+                for line in self.lines.feed(data):
+                    self._keep(line)
+                if taken >= READ_BUDGET_BYTES or self.unread_bytes >= self._limits.unread_bytes:
+                    self.has_more = True
+                    return
+        finally:
+            self._take_outgoing()
+
+    def _keep(self, line: bytes | ProtocolError) -> None:
+        if isinstance(line, ProtocolError):
+            self.unread.append((line, 0))
+            return
+        parsed: Message | ProtocolError
+        try:
+            parsed = parse(line)
+        except ProtocolError as error:
+            parsed = error
+        self.unread.append((parsed, len(line)))
+        self.unread_bytes += len(line)
+
+    def add(self, data: bytes) -> None:
+        """Put bytes behind what is pending."""
+        self.pending.append(data)
+        self.pending_bytes += len(data)
+
+    def flush(self) -> bool:
+        """Send what is pending; whether nothing is left of it. Raises ConnectionGone, TlsFailed."""
+        while True:
+            if self.unsent is not None and not self._send_unsent():
+                return False
+            if not self.pending:
+                return True
+            self.channel.write(self._take_pending())
+            self._take_outgoing()
+
+    def _take_pending(self) -> bytes:
+        if self.pending_bytes <= WRITE_BYTES:
+            data = self.pending[0] if len(self.pending) == 1 else b"".join(self.pending)
+            self.pending.clear()
+        else:
+            whole = b"".join(self.pending)
+            data, rest = whole[:WRITE_BYTES], whole[WRITE_BYTES:]
+            self.pending = [rest]
+        self.pending_bytes -= len(data)
+        return data
+
+    def _take_outgoing(self) -> None:
+        data = self.channel.outgoing()
+        if data:
+            self.unsent = memoryview(data if self.unsent is None else bytes(self.unsent) + data)
+
+    def _send_unsent(self) -> bool:
+        assert self.unsent is not None
+        try:
+            sent = self.socket.send(self.unsent)
+        except (BlockingIOError, InterruptedError):
+            return False
+        except OSError as error:
+            raise ConnectionGone(f"connection lost ({error.strerror or type(error).__name__})") from None
+        self.unsent = self.unsent[sent:] if sent < len(self.unsent) else None
+        return self.unsent is None
+
+    def say_goodbye(self) -> None:
+        """After the last flush: close_notify, and no more from us; the peer may still be sending."""
+        if self.goodbye_sent:
+            return
+        self.goodbye_sent = True
+        self.channel.close()
+        self._take_outgoing()
+        try:
+            if self.unsent is not None and not self._send_unsent():
+                return
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            return
+
+    def hold(self, now: float) -> None:
+        """Do not read on; deadlines stand still."""
+        if self.held_since is None:
+            self.held_since = now
+
+    def release(self, now: float) -> None:
+        """Read again; deadlines move by the time that passed."""
+        if self.held_since is None:
+            return
+        held = now - self.held_since
+        self.held_since = None
+        self.heard_at += held
+        if self.deadline is not None:
+            self.deadline += held

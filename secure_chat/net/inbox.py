@@ -1,0 +1,65 @@
+"""A worker's inbox: what other threads ask of it, and how they wake it."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Sequence
+
+from secure_chat.net.operations import Operation
+
+WAKES_READ_BYTES = 64
+
+
+class Inbox:
+    """Operations in the order they were asked for. `post` and `wake` are for any thread and never block.
+
+    `waiting_bytes` is how much is waiting here; who posts looks at it to see whether the worker keeps up.
+    """
+
+    def __init__(self) -> None:
+        self._batches: list[Sequence[Operation]] = []
+        self._lock = threading.Lock()
+        self._awake = False
+        self.receiver, self._sender = socket.socketpair()
+        self.receiver.setblocking(False)
+        self._sender.setblocking(False)
+        self.waiting_bytes = 0
+
+    def post(self, operations: Sequence[Operation], size_bytes: int) -> None:
+        """Ask for these operations after those asked for before."""
+        with self._lock:
+            self._batches.append(operations)
+            self.waiting_bytes += size_bytes
+            was_awake, self._awake = self._awake, True
+        if not was_awake:
+            self._ring()
+
+    def wake(self) -> None:
+        """Make the worker turn once, even with nothing to do."""
+        with self._lock:
+            was_awake, self._awake = self._awake, True
+        if not was_awake:
+            self._ring()
+
+    def _ring(self) -> None:
+        # A full buffer means that the worker will wake anyway; a closed one that it has ended.
+        with contextlib.suppress(OSError):
+            self._sender.send(b"\0")
+
+    def take(self) -> list[Sequence[Operation]]:
+        """What has been asked for since the last time. Worker thread only."""
+        with self._lock:
+            batches, self._batches = self._batches, []
+            self.waiting_bytes = 0
+            was_awake, self._awake = self._awake, False
+        if was_awake:
+            with contextlib.suppress(OSError):
+                self.receiver.recv(WAKES_READ_BYTES)
+        return batches
+
+    def close(self) -> None:
+        """Free the sockets."""
+        self.receiver.close()
+        self._sender.close()

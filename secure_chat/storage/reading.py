@@ -1,0 +1,54 @@
+"""Rows to values."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import apsw
+
+from secure_chat.chat.messages import Between, Conversation, InRoom, Kind, StoredMessage
+from secure_chat.chat.rooms import RoomModes, RoomRecord, Topic
+
+_MESSAGE = (
+    "SELECT conversation.room_id, message.sender_id, message.recipient_id, message.sequence, message.msgid,"
+    " message.kind, message.sender_user, message.text, message.time_us, message.tags"
+    " FROM message JOIN conversation ON conversation.id = message.conversation_id "
+)
+_UNDELIVERED = _MESSAGE + (
+    "WHERE message.recipient_id = ?1 AND message.id > (SELECT delivered_id FROM account WHERE id = ?1)"
+    " ORDER BY message.id LIMIT ?2"
+)
+
+
+def read_room(row: tuple[Any, ...]) -> RoomRecord:
+    """A row of `room`."""
+    room_id, name, folded, created_us, founder_id, topic, topic_by, topic_us, flags, key, limit = row
+    return RoomRecord(
+        room_id,
+        name,
+        folded,
+        created_us,
+        founder_id,
+        None if topic is None else Topic(topic, topic_by, topic_us),
+        RoomModes(frozenset(flags), key, limit),
+    )
+
+
+def read_message(row: tuple[Any, ...]) -> StoredMessage:
+    """A row of `_MESSAGE`."""
+    room_id, sender_id, recipient_id, sequence, msgid, kind, user, text, time_us, tags = row
+    where: Conversation = Between(sender_id, recipient_id) if room_id is None else InRoom(room_id)
+    client_tags = json.loads(tags) if tags else {}
+    return StoredMessage(where, sequence, msgid, Kind(kind), sender_id, user, text, time_us, client_tags)
+
+
+def select_message(connection: apsw.Connection, message_id: int) -> StoredMessage:
+    """The message of this row id."""
+    return read_message(next(connection.execute(_MESSAGE + "WHERE message.id = ?", (message_id,))))
+
+
+def select_undelivered(connection: apsw.Connection, account_id: int, limit: int) -> list[StoredMessage]:
+    """The oldest private messages to the account past its delivered position."""
+    rows = connection.execute(_UNDELIVERED, (account_id, limit))
+    return [read_message(row) for row in rows]

@@ -1,0 +1,153 @@
+"""The store in SQLite: implements `chat.ports.Store`. Dispatcher thread only."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import apsw
+
+from secure_chat.chat.accounts import Account
+from secure_chat.chat.effects import Durable
+from secure_chat.chat.messages import StoredMessage
+from secure_chat.chat.ports import AlreadyPosted, Conflict, PostIdReused, Snapshot, StoreFailed
+from secure_chat.chat.rooms import Ban, Role
+from secure_chat.storage.checkpointer import Checkpointer
+from secure_chat.storage.database import DatabaseUnusable, open_database
+from secure_chat.storage.reading import read_room, select_undelivered
+from secure_chat.storage.writing import write
+
+R = TypeVar("R")
+
+
+class SqliteStore:
+    """One connection, which writes; each tick one transaction, each command in it a savepoint."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the database at `path`, made if it is not there. Raises DatabaseUnusable."""
+        self._path = path
+        self._connection = open_database(path)
+        self._in_tick = False
+        self._mark = 0
+        self._checkpointer = Checkpointer(path)
+
+    def load(self) -> Snapshot:
+        """The durable state. Raises StoreFailed."""
+        return self._guarded(self._load)
+
+    def stage(self, effects: Sequence[Durable]) -> None:
+        """See `Store.stage`."""
+        self._guarded(self._stage, effects)
+
+    def commit(self) -> None:
+        """See `Store.commit`."""
+        if self._in_tick:
+            self._guarded(self._commit)
+
+    def recover(self) -> bool:
+        """See `Store.recover`: closes and reopens the connection, and needs a checkpoint that succeeds."""
+        failed_mark, self._in_tick = self._mark, False
+        self._checkpointer.close()
+        try:
+            self._connection.close(True)
+            self._connection = open_database(self._path)
+            (busy, _, _) = next(self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)"))
+            (mark,) = next(self._connection.execute("SELECT mark FROM tick"))
+        except (apsw.Error, DatabaseUnusable) as error:
+            raise _failed(error) from error
+        if busy:
+            text = "The database is in use by another program"
+            raise StoreFailed(text)
+        self._checkpointer = Checkpointer(self._path)
+        return bool(failed_mark) and mark == failed_mark
+
+    def undelivered(self, account_id: int, limit: int) -> list[StoredMessage]:
+        """See `Store.undelivered`."""
+        return self._guarded(select_undelivered, self._connection, account_id, limit)
+
+    def logged_in_from(self, account_id: int, address: str, since_us: int) -> bool:
+        """See `Store.logged_in_from`."""
+        sql = "SELECT 1 FROM login WHERE account_id = ? AND address = ? AND time_us >= ?"
+        values = (account_id, address, since_us)
+        return self._guarded(lambda: self._connection.execute(sql, values).fetchone() is not None)
+
+    def setting(self, key: str) -> str | None:
+        """A value kept for the program itself, such as the pepper's check value. Raises StoreFailed."""
+        sql = "SELECT value FROM setting WHERE key = ?"
+        row = self._guarded(lambda: self._connection.execute(sql, (key,)).fetchone())
+        return None if row is None else str(row[0])
+
+    def keep_setting(self, key: str, value: str) -> None:
+        """Keep such a value, at once. Raises StoreFailed."""
+        sql = "INSERT INTO setting VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+        self._guarded(lambda: self._connection.execute(sql, (key, value)))
+
+    def close(self) -> None:
+        """Give up an unfinished tick and close; what was committed moves from the WAL into the database."""
+        self._checkpointer.close()
+        if self._in_tick:
+            self._connection.execute("ROLLBACK")
+            self._in_tick = False
+        self._connection.close(True)
+
+    def _load(self) -> Snapshot:
+        run = self._connection.execute
+        accounts = run(
+            "SELECT id, name, folded, password, administrator, disabled, removed, epoch, muted_until_us,"
+            " created_us FROM account"
+        )
+        members = run("SELECT room_id, account_id, role FROM membership WHERE until_sequence IS NULL")
+        return Snapshot(
+            [
+                Account(a, name, folded, password, bool(admin), bool(disabled), bool(removed), *rest)
+                for a, name, folded, password, admin, disabled, removed, *rest in accounts
+            ],
+            [read_room(row) for row in run("SELECT * FROM room")],
+            [(room_id, account_id, Role(role)) for room_id, account_id, role in members],
+            [(row[0], Ban(*row[1:])) for row in run("SELECT room_id, mask, banned_by, time_us FROM ban")],
+            [(row[0], row[1]) for row in run("SELECT room_id, account_id FROM room_invitation")],
+        )
+
+    def _stage(self, effects: Sequence[Durable]) -> None:
+        run = self._connection.execute
+        if not self._in_tick:
+            run("BEGIN IMMEDIATE")
+            self._in_tick = True
+            self._mark = 0
+        run("SAVEPOINT command")
+        try:
+            for effect in effects:
+                write(self._connection, effect)
+        except (apsw.ConstraintError, AlreadyPosted, PostIdReused) as error:
+            run("ROLLBACK TO command")
+            run("RELEASE command")
+            if isinstance(error, apsw.ConstraintError):
+                text = "This is in conflict with what is stored; nothing was done"
+                raise Conflict(text) from error
+            raise
+        run("RELEASE command")
+
+    def _commit(self) -> None:
+        # Before the commit: whether it failed is asked of the database by this mark.
+        self._mark = secrets.randbits(62) + 1
+        self._connection.execute("UPDATE tick SET mark = ?", (self._mark,))
+        self._connection.execute("COMMIT")
+        self._in_tick = False
+
+    def _guarded(self, function: Callable[..., R], *arguments: object) -> R:
+        """Run against SQLite; its errors become ours at this seam."""
+        try:
+            return function(*arguments)
+        except (AlreadyPosted, PostIdReused, Conflict):
+            raise
+        except apsw.Error as error:
+            raise _failed(error) from error
+
+
+def _failed(error: Exception) -> StoreFailed:
+    text = "The server could not write to its disk"
+    if isinstance(error, apsw.FullError):
+        text = "The server's disk is full"
+    return StoreFailed(text)

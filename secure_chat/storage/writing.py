@@ -1,0 +1,201 @@
+"""Effects to rows. Each writer is one command's share of a tick; errors of SQLite pass through."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import apsw
+
+from secure_chat.chat import effects as fx
+from secure_chat.chat.messages import Between, Conversation, InRoom, NewMessage
+from secure_chat.chat.ports import AlreadyPosted, PostIdReused
+from secure_chat.storage.reading import select_message
+
+_MAKE_FOR_ROOM = "INSERT INTO conversation (room_id) VALUES (?)"
+_MAKE_BETWEEN = "INSERT INTO conversation (low_id, high_id) VALUES (?, ?)"
+_TAKE_IN_ROOM = (
+    "UPDATE conversation SET next_sequence = next_sequence + 1 WHERE room_id = ? RETURNING id, next_sequence - 1"
+)
+_TAKE_BETWEEN = (
+    "UPDATE conversation SET next_sequence = next_sequence + 1 WHERE low_id = ? AND high_id = ?"
+    " RETURNING id, next_sequence - 1"
+)
+
+
+def write(connection: apsw.Connection, effect: fx.Durable) -> None:
+    """Write one effect. Raises AlreadyPosted, PostIdReused."""
+    _WRITERS[type(effect)](connection, effect)
+
+
+def _append(connection: apsw.Connection, effect: fx.Append) -> None:
+    message = effect.message
+    _check_post_id(connection, message)
+    conversation_id, sequence = _next_place(connection, message.conversation)
+    tags = message.relayed.client_tags
+    recipient = message.conversation.recipient_id if isinstance(message.conversation, Between) else None
+    connection.execute(
+        "INSERT INTO message (conversation_id, sequence, msgid, kind, sender_id, sender_user, recipient_id,"
+        " subject_id, text, tags, time_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            conversation_id,
+            sequence,
+            message.msgid,
+            message.kind.value,
+            message.sender_id,
+            message.user,
+            recipient,
+            message.subject_id,
+            message.text,
+            json.dumps(dict(tags), ensure_ascii=False) if tags else None,
+            message.relayed.time_us,
+        ),
+    )
+    if message.post_id is not None:
+        row = (message.sender_id, message.post_id.id, message.post_id.digest, connection.last_insert_rowid())
+        connection.execute("INSERT INTO post_id VALUES (?, ?, ?, ?)", row)
+
+
+def _check_post_id(connection: apsw.Connection, message: NewMessage) -> None:
+    post_id = message.post_id
+    if post_id is None:
+        return
+    sql = "SELECT digest, message_id FROM post_id WHERE account_id = ? AND id = ?"
+    known = connection.execute(sql, (message.sender_id, post_id.id)).fetchone()
+    if known is None:
+        return
+    if known[0] != post_id.digest:
+        raise PostIdReused
+    raise AlreadyPosted(select_message(connection, known[1]))
+
+
+def _next_place(connection: apsw.Connection, conversation: Conversation) -> tuple[int, int]:
+    """The conversation's row id and the next sequence in it, which is taken thereby."""
+    keys: tuple[int, ...]
+    if isinstance(conversation, InRoom):
+        take, make, keys = _TAKE_IN_ROOM, _MAKE_FOR_ROOM, (conversation.room_id,)
+    else:
+        take, make = _TAKE_BETWEEN, _MAKE_BETWEEN
+        keys = tuple(sorted((conversation.sender_id, conversation.recipient_id)))
+    row = connection.execute(take, keys).fetchone()
+    if row is None:
+        connection.execute(make, keys)
+        row = connection.execute(take, keys).fetchone()
+        assert row is not None
+    return int(row[0]), int(row[1])
+
+
+def _account_set(connection: apsw.Connection, effect: fx.AccountSet) -> None:
+    a = effect.account
+    connection.execute(
+        "INSERT INTO account (id, name, folded, password, administrator, disabled, removed, epoch,"
+        " muted_until_us, created_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+        " name = excluded.name, password = excluded.password, administrator = excluded.administrator,"
+        " disabled = excluded.disabled, removed = excluded.removed, epoch = excluded.epoch,"
+        " muted_until_us = excluded.muted_until_us",
+        (
+            a.id,
+            a.name,
+            a.folded,
+            a.password,
+            int(a.administrator),
+            int(a.disabled),
+            int(a.removed),
+            a.epoch,
+            a.muted_until_us,
+            a.created_us,
+        ),
+    )
+
+
+def _room_set(connection: apsw.Connection, effect: fx.RoomSet) -> None:
+    r = effect.record
+    topic = (r.topic.text, r.topic.by, r.topic.time_us) if r.topic else (None, None, None)
+    flags = "".join(sorted(r.modes.flags))
+    connection.execute(
+        "INSERT INTO room VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+        " name = excluded.name, topic = excluded.topic, topic_by = excluded.topic_by,"
+        " topic_us = excluded.topic_us, flags = excluded.flags, key = excluded.key,"
+        " member_limit = excluded.member_limit",
+        (r.id, r.name, r.folded, r.created_us, r.founder_id, *topic, flags, r.modes.key, r.modes.limit),
+    )
+    connection.execute("INSERT OR IGNORE INTO conversation (room_id) VALUES (?)", (r.id,))
+
+
+def _member_set(connection: apsw.Connection, effect: fx.MemberSet) -> None:
+    key = (int(effect.role), effect.room_id, effect.account_id)
+    changed = connection.execute(
+        "UPDATE membership SET role = ? WHERE room_id = ? AND account_id = ? AND until_sequence IS NULL"
+        " RETURNING 1",
+        key,
+    ).fetchone()
+    if changed is None:
+        connection.execute(
+            "INSERT INTO membership SELECT ?1, ?2, next_sequence, NULL, ?3 FROM conversation WHERE room_id = ?1"
+            " ON CONFLICT DO UPDATE SET until_sequence = NULL, role = excluded.role",
+            (effect.room_id, effect.account_id, int(effect.role)),
+        )
+        ended = "DELETE FROM room_invitation WHERE room_id = ? AND account_id = ?"
+        connection.execute(ended, (effect.room_id, effect.account_id))
+
+
+def _member_gone(connection: apsw.Connection, effect: fx.MemberGone) -> None:
+    connection.execute(
+        "UPDATE membership SET until_sequence = (SELECT next_sequence - 1 FROM conversation WHERE room_id = ?1)"
+        " WHERE room_id = ?1 AND account_id = ?2 AND until_sequence IS NULL",
+        (effect.room_id, effect.account_id),
+    )
+
+
+def _ban_set(connection: apsw.Connection, effect: fx.BanSet) -> None:
+    ban = effect.ban
+    row = (effect.room_id, ban.mask, ban.by, ban.time_us)
+    connection.execute("INSERT INTO ban VALUES (?, ?, ?, ?)", row)
+
+
+def _ban_gone(connection: apsw.Connection, effect: fx.BanGone) -> None:
+    connection.execute("DELETE FROM ban WHERE room_id = ? AND mask = ?", (effect.room_id, effect.mask))
+
+
+def _invited(connection: apsw.Connection, effect: fx.Invited) -> None:
+    sql = "INSERT OR IGNORE INTO room_invitation VALUES (?, ?)"
+    if not effect.invited:
+        sql = "DELETE FROM room_invitation WHERE room_id = ? AND account_id = ?"
+    connection.execute(sql, (effect.room_id, effect.account_id))
+
+
+def _delivered(connection: apsw.Connection, effect: fx.DeliveredThrough) -> None:
+    connection.execute(
+        "UPDATE account SET delivered_id = (SELECT id FROM message WHERE msgid = ?) WHERE id = ?",
+        (effect.msgid, effect.account_id),
+    )
+
+
+def _login_remembered(connection: apsw.Connection, effect: fx.LoginRemembered) -> None:
+    connection.execute(
+        "INSERT INTO login VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET time_us = excluded.time_us",
+        (effect.account_id, effect.address, effect.time_us),
+    )
+
+
+def _audited(connection: apsw.Connection, effect: fx.Audited) -> None:
+    connection.execute(
+        "INSERT INTO audit (time_us, actor, act, subject, detail) VALUES (?, ?, ?, ?, ?)",
+        (effect.time_us, effect.actor, effect.act, effect.subject, effect.detail),
+    )
+
+
+_WRITERS: dict[type, Callable[[apsw.Connection, Any], None]] = {
+    fx.Append: _append,
+    fx.AccountSet: _account_set,
+    fx.RoomSet: _room_set,
+    fx.MemberSet: _member_set,
+    fx.MemberGone: _member_gone,
+    fx.BanSet: _ban_set,
+    fx.BanGone: _ban_gone,
+    fx.Invited: _invited,
+    fx.DeliveredThrough: _delivered,
+    fx.LoginRemembered: _login_remembered,
+    fx.Audited: _audited,
+}
