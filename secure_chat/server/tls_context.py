@@ -9,7 +9,6 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from secure_chat.errors import CertificateError
 from secure_chat.server.certificates import CA_KEY, command, read_certificate
@@ -36,15 +35,10 @@ def build_server_context(cert: Path, key: Path, now: datetime | None = None) -> 
     try:
         # The empty pass phrase keeps OpenSSL from asking for one on the terminal.
         context.load_cert_chain(cert, key, password="")
-        served = _handshake_in_memory(context)
+        _handshake_in_memory(context)
     except (OSError, ValueError) as error:
         text = f"{cert} and {key} cannot be used for TLS ({error}). Put a certificate chain and its key there."
         raise CertificateError(text) from error
-    if served != leaf.public_bytes(Encoding.DER):
-        text = (
-            f"{cert}: the first certificate is not the one that was served. Put the server's own certificate first."
-        )
-        raise CertificateError(text)
     return context
 
 
@@ -127,8 +121,8 @@ def _unreadable(key: Path, error: OSError) -> CertificateError:
     )
 
 
-def _handshake_in_memory(server_context: ssl.SSLContext) -> bytes | None:
-    """Shake hands with a client that takes any certificate; returns the one it was shown (DER)."""
+def _handshake_in_memory(server_context: ssl.SSLContext) -> None:
+    """Shake hands with a client that takes any certificate. Raises ssl.SSLError where that fails."""
     client_context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client_context.check_hostname = False
     client_context.verify_mode = ssl.CERT_NONE
@@ -144,6 +138,6 @@ def _handshake_in_memory(server_context: ssl.SSLContext) -> bytes | None:
                 continue
             unfinished.remove(side)
         if not unfinished:
-            return client.getpeercert(binary_form=True)
+            return
     text = "the handshake does not come to an end"
     raise ssl.SSLError(text)

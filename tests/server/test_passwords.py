@@ -54,9 +54,13 @@ def test_rehash_when_the_cost_changed() -> None:
 
 
 def cpu_seconds(work: Callable[[], object]) -> float:
-    begin = time.thread_time()
-    work()
-    return time.thread_time() - begin
+    """The least of three: what else the machine does can only add."""
+    taken = []
+    for _ in range(3):
+        begin = time.thread_time()
+        work()
+        taken.append(time.thread_time() - begin)
+    return min(taken)
 
 
 def test_the_dummy_costs_what_a_stored_hash_costs() -> None:
