@@ -62,6 +62,8 @@ def _is_request(body: str) -> bool:
 def joined(chat: Chat, message: Message, label: str | None) -> None:  # noqa: ARG001 - a handler's signature
     """Somebody came into a room, or came online in it; for ourselves the server tells all about it next."""
     name = message.params[0]
+    if not is_room(name) or " " in name:
+        return
     if is_own(chat, message.nick):
         chat.source = message.source if "!" in (message.source or "") else chat.source
         room = chat.rooms.enter(name)

@@ -105,7 +105,7 @@ class Login:
                 return [Message("CAP", ("END",))]
             case "001" if self.step is Step.ENDING:
                 self._go(Step.WELCOMED)
-                self.nick = message.params[0]
+                self.nick = message.params[0] if message.params else self.nick
             case "001":
                 raise LoginRefused(
                     _("The server let us in without asking who we are. It is not a Secure Chat server.")
@@ -117,7 +117,9 @@ class Login:
         self.step = step
 
     def _capabilities(self, message: Message) -> list[Message]:
-        subcommand = message.params[1].upper() if len(message.params) > 1 else ""
+        if len(message.params) < 3:
+            return []
+        subcommand = message.params[1].upper()
         names = set(message.params[-1].split())
         if subcommand == "LS" and self.step is Step.LISTING:
             self._offered |= {name.partition("=")[0] for name in names}

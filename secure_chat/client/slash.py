@@ -88,7 +88,7 @@ def answer(chat: Chat, rest: str) -> None:
     """Answer whoever wrote in private last."""
     if chat.partner is None:
         raise SlashError(_("Nobody has written to you in private yet."))
-    chat.say(chat.partner, rest)
+    chat.say(_person(chat.partner), rest)
 
 
 @slash("join", usage=marked("/join ROOM"), what=marked("go into a room, or make it"), needs_text=True)

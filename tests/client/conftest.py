@@ -9,6 +9,7 @@ import pytest
 
 from tests.client.stub_certificates import Certificate, make_ca, make_leaf
 from tests.client.stub_server import StubServer, running
+from tests.client.talk import Talk
 
 
 @pytest.fixture
@@ -28,3 +29,11 @@ def server(leaf: Certificate) -> Iterator[StubServer]:
     """A running stub server."""
     with running(leaf) as stub:
         yield stub
+
+
+@pytest.fixture
+def talk() -> Talk:
+    """A conversation that has just begun in the lobby."""
+    made = Talk().log_in()
+    made.texts()
+    return made

@@ -1,0 +1,110 @@
+"""Slash commands, and what the server answers to them."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from secure_chat.client import slash
+from secure_chat.client.events import Told, Tone
+from secure_chat.protocol.message import Secret
+from tests.client.talk import SECRET, Talk, words
+
+# Slash commands
+
+
+@pytest.mark.parametrize(
+    ("typed", "line"),
+    [
+        ("/rooms", "LIST"),
+        ("/who", "NAMES #lobby"),
+        ("/who tea", "NAMES #tea"),
+        ("/whois Bob", "WHOIS Bob"),
+        ("/topic", "TOPIC #lobby"),
+        ("/topic one two", "TOPIC #lobby :one two"),
+        ("/away", "AWAY"),
+        ("/away at lunch", "AWAY :at lunch"),
+        ("/mute bob 10m", "MUTE bob 10m"),
+        ("/MUTE bob 10m too loud", "MUTE bob 10m :too loud"),
+        ("/msg bob  hi", "PRIVMSG bob hi"),
+        ("/join tea key", "JOIN #tea key"),
+        ("/leave #tea", "PART #tea"),
+    ],
+)
+def test_what_commands_send(talk: Talk, typed: str, line: str) -> None:
+    assert words(talk.type(typed)) == [line]
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        *(
+            "/nonsense",
+            "/",
+            "/msg",
+            "/msg bob",
+            "/msg a!b hi",
+            "/r",
+            "/join",
+            "/join a,b",
+            "/room #nowhere",
+            "/whois",
+        ),
+        *("/me", "/say", "/mute bob", "/password old new", "/help nonsense", "/whois a b", "/msg #tea hi"),
+    ],
+)
+def test_what_is_an_error_and_never_sent(talk: Talk, typed: str) -> None:
+    assert talk.type(typed) == []
+    assert isinstance(talk.shown[-1], Told)
+    assert talk.shown[-1].tone is Tone.REFUSED
+
+
+def test_help(talk: Talk) -> None:
+    talk.type("/help")
+    assert len(talk.texts()) == len({row.name for row in slash.COMMANDS.values()})
+    talk.type("/help /msg")
+    assert talk.texts() == ["/msg NAME text - say something to one person"]
+
+
+def test_answers_of_the_server(talk: Talk) -> None:
+    talk.type("/who")
+    talk.server(":s 353 ivan = #lobby :ivan bob", ":s 366 ivan #lobby :End", ":s 353 ivan = #tea :eve")
+    talk.server(":s 322 ivan #tea 1 :Tea", ":s 322 ivan #milk 2 :", ":s 323 ivan :End")
+    talk.server(":s 311 ivan bob u h * :Bob B", ":s 317 ivan bob 125 1 :idle", ":s 319 ivan bob :@#tea #lobby")
+    talk.server(":s 306 ivan :x", ":s 305 ivan :x", ":s 671 ivan bob :is using a secure connection")
+    talk.server(":s 482 ivan #lobby :You're not an operator", ":s NOTE * X :Note", ":s 323")
+    assert talk.texts() == [
+        "here now: bob, ivan",
+        "here now: eve",
+        "1 person online; Tea",
+        "2 people online",
+        "bob calls themselves “Bob B”",
+        "bob has been silent for 2 minutes",
+        "bob is in @#tea, #lobby",
+        "You are marked as away.",
+        "You are no longer marked as away.",
+        "bob: is using a secure connection",
+        "#lobby: You're not an operator",
+        "Note",
+    ]
+
+
+def test_many_names_are_counted(talk: Talk) -> None:
+    talk.type("/who")
+    talk.server(f":s 353 ivan = #lobby :{' '.join(f'u{n:02}' for n in range(40))}", ":s 366 ivan #lobby :End")
+    assert talk.texts()[0].endswith("u29 and 10 more")
+
+
+def test_a_new_password_holds_from_its_confirmation_on(talk: Talk) -> None:
+    slash.change_password(talk.chat, Secret(SECRET), Secret("new secret"))
+    (line,) = talk.sent()
+    assert isinstance(line.params[0], Secret)
+    assert base64.b64decode(line.params[0].reveal()) == f"{SECRET}\0new secret".encode()
+    assert talk.chat.password.reveal() == SECRET
+    talk.server(f"@label={line.tags['label']} :s NOTE PASSWORD CHANGED :Your password is changed")
+    assert talk.chat.password.reveal() == "new secret"
+    slash.change_password(talk.chat, Secret("x"), Secret("y"))
+    talk.server(":s FAIL PASSWORD WRONG :That is not your password")
+    assert talk.chat.password.reveal() == "new secret"
+    assert talk.texts() == ["Your password is changed", "That is not your password"]
