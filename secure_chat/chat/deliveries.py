@@ -60,10 +60,10 @@ class Reprofile:
 
 @dataclass(frozen=True, slots=True)
 class Welcomed:
-    """The session is registered: its registration deadline ends, and it may send `credit` cheap commands more."""
+    """The session is registered: its registration deadline ends, and it asks about `rooms` rooms at once."""
 
     session_id: int
-    credit: float
+    rooms: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,3 +34,4 @@ class Settings:
     sessions_per_account: int = 16
     minimum_characters: int = 8
     refuse_common: bool = True
+    log_messages: bool = False

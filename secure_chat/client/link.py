@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import select
 import socket
@@ -107,10 +108,9 @@ class Link:
             if self._over:
                 return
             self._inbox.appendleft(item) if isinstance(item, Quit) else self._inbox.append(item)
-        try:
-            self._wake_in.send(b"!")
-        except BlockingIOError:
-            return
+            # A full wake-up pipe wakes as well as one more byte in it.
+            with contextlib.suppress(BlockingIOError):
+                self._wake_in.send(b"!")
 
     def wait_until_ready(self) -> bool:
         """Wait for the first login; False when all is over before it."""
@@ -137,6 +137,8 @@ class Link:
         finally:
             with self._change:
                 self._over = True
+                self._wake_in.close()
+                self._wake_out.close()
                 self._change.notify_all()
         return self._chat.exit_code if self._chat.exit_code is not None else ExitCode.CONNECTION_LOST
 

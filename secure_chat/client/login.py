@@ -30,7 +30,7 @@ USER_NAME = "chat"
 
 REFUSALS = frozenset({"432", "433", "464", "465", "902", "904", "905", "906", "908"})
 """Numerics after which this login cannot succeed."""
-_TEMPORARY = "try again later"
+_TEMPORARY = "try again"
 
 
 class LoginRefused(SecureChatError):

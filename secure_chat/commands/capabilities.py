@@ -6,14 +6,14 @@ from secure_chat.chat.deliveries import Reprofile
 from secure_chat.chat.errors import CommandError, need_more_params
 from secure_chat.chat.views import nick_of
 from secure_chat.commands.context import Context
-from secure_chat.commands.registry import command
+from secure_chat.commands.registry import Weight, command
 from secure_chat.commands.welcome import complete_registration
 from secure_chat.protocol.capabilities import Capability, advertise, parse_request
 from secure_chat.protocol.message import Message
 from secure_chat.protocol.numerics import Numeric
 
 
-@command("CAP", min_params=1, usage="CAP <LS|LIST|REQ|END> [...]", before_login=True, cost=0)
+@command("CAP", min_params=1, usage="CAP <LS|LIST|REQ|END> [...]", before_login=True, weight=Weight.FREE)
 def cap(ctx: Context, subcommand: str, argument: str | None = None) -> None:
     """Ask for capabilities: LS, LIST, REQ, END."""
     match subcommand.upper():

@@ -45,6 +45,8 @@ class Context:
     tags: Mapping[str, str] = field(default_factory=lambda: NO_TAGS)
     label: str | None = None
     effects: list[Effect] = field(default_factory=list)
+    if_lost: list[Effect] = field(default_factory=list)
+    """What is done where the tick that this unit is in does not reach the disk."""
     answer: dict[str, object] = field(default_factory=dict)
 
     @property
@@ -113,11 +115,18 @@ class Context:
         """A line for the owner's log."""
         self.add(LogLine(event, tuple(facts.items())))
 
-    def close(self, session: Session, reason: str, lingers_until_us: int | None = None) -> None:
+    def close(self, session: Session, reason: str) -> None:
         """End a session: it gets ERROR with the reason, then its connection is closed."""
-        self.add(ToSession(session.id, Message("ERROR", (reason,))))
-        self.add(SessionSet(session.but(phase=Phase.CLOSING)), Hangup(session.id, reason))
-        self.add(SessionGone(session.id, reason, self.now_us, lingers_until_us))
+        self.add(*self.closing(session, reason))
+
+    def closing(self, session: Session, reason: str) -> tuple[Effect, ...]:
+        """The effects that end a session."""
+        return (
+            ToSession(session.id, Message("ERROR", (reason,))),
+            SessionSet(session.but(phase=Phase.CLOSING)),
+            Hangup(session.id, reason),
+            SessionGone(session.id, reason, self.now_us),
+        )
 
     def person(self, name: str) -> Account:
         """The account of this name. Raises 401."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from secure_chat.chat.accounts import Account
 from secure_chat.chat.deliveries import CheckPassword
-from secure_chat.chat.effects import AccountSet, Audited, LoginFailed, LoginRemembered, LoginSucceeded
+from secure_chat.chat.effects import AccountSet, Audited, LoginFailed, LoginRemembered
 from secure_chat.chat.errors import CommandError, Hopeless
 from secure_chat.commands.context import Context
 from secure_chat.protocol.message import Secret
@@ -97,13 +97,15 @@ def note_failure(ctx: Context, job: CheckPassword) -> None:
     ctx.log("login refused", session=job.session_id, account=shown, address=job.address)
 
 
-def note_success(ctx: Context, account: Account, answer: PasswordChecked) -> None:
-    """Remember the pair of account and address; keep a hash by today's parameters."""
+def remember_login(ctx: Context, answer: PasswordChecked) -> None:
+    """Keep the pair of account and address, and a hash by today's parameters; the login does not wait for it."""
     job = answer.job
-    ctx.add(LoginSucceeded(job.address, account.folded))
+    account = ctx.hub.accounts.get(job.account_id) if answer.right and job.account_id is not None else None
+    if account is None or account.epoch != job.epoch:
+        return
     if not ctx.store.logged_in_from(account.id, job.address, ctx.now_us - REMEMBER_AGAIN_US):
         ctx.add(LoginRemembered(account.id, job.address, ctx.now_us))
-    if answer.rehashed is not None:
+    if answer.rehashed is not None and account.password == job.stored:
         ctx.add(AccountSet(replace(account, password=answer.rehashed)))
 
 

@@ -6,8 +6,8 @@ import hashlib
 import re
 
 from secure_chat.chat.accounts import Account
-from secure_chat.chat.deliveries import ToRoom, ToSessions
-from secure_chat.chat.effects import Append, DeliveredThrough
+from secure_chat.chat.deliveries import PageOnDrain, ToRoom, ToSessions
+from secure_chat.chat.effects import Append, DeliveredThrough, SessionSet
 from secure_chat.chat.errors import CommandError, no_such_nick
 from secure_chat.chat.messages import (
     POST_ID_LIMIT_CHARACTERS,
@@ -21,31 +21,31 @@ from secure_chat.chat.messages import (
 )
 from secure_chat.chat.rooms import Role, Room
 from secure_chat.commands.context import Context
-from secure_chat.commands.registry import Lists, command
+from secure_chat.commands.registry import Lists, Weight, command
 from secure_chat.protocol.capabilities import POST_ID_TAG, Capability
 from secure_chat.protocol.message import LINE_LIMIT_BYTES
 from secure_chat.protocol.names import fold, is_room
 from secure_chat.protocol.numerics import Numeric
 from secure_chat.protocol.relay import Relayed, format_time
 
-POST_COST = 1.0
+PAGE_MESSAGES = 200
 _POST_ID = re.compile(rf"[!-~]{{1,{POST_ID_LIMIT_CHARACTERS}}}")
 COMMAND_OF_KIND = {Kind.POST: "PRIVMSG", Kind.NOTICE: "NOTICE"}
 
 
-@command("PRIVMSG", usage="PRIVMSG <room|name> :<text>", cost=POST_COST, lists=Lists.FIRST, list_limit=4)
+@command("PRIVMSG", usage="PRIVMSG <room|name> :<text>", weight=Weight.POST, lists=Lists.FIRST, list_limit=4)
 def privmsg(ctx: Context, target: str = "", text: str = "") -> None:
     """Say something in a room, or to somebody in private."""
     _post(ctx, Kind.POST, target, text)
 
 
-@command("NOTICE", usage="NOTICE <room|name> :<text>", cost=POST_COST, lists=Lists.FIRST, list_limit=4)
+@command("NOTICE", usage="NOTICE <room|name> :<text>", weight=Weight.POST, lists=Lists.FIRST, list_limit=4)
 def notice(ctx: Context, target: str = "", text: str = "") -> None:
     """Say something that programs must not answer."""
     _post(ctx, Kind.NOTICE, target, text)
 
 
-@command("TAGMSG", usage="TAGMSG <room|name>", cost=0.5, lists=Lists.FIRST, list_limit=4)
+@command("TAGMSG", usage="TAGMSG <room|name>", weight=Weight.QUERY, lists=Lists.FIRST, list_limit=4)
 def tagmsg(ctx: Context, target: str = "") -> None:
     """Send tags alone (IRCv3 `message-tags`): not kept, shown only to who is there."""
     if not ctx.session.has(Capability.MESSAGE_TAGS):
@@ -74,7 +74,8 @@ def _post(ctx: Context, kind: Kind, target: str, text: str) -> None:
     if room is None:
         _note_receipt(ctx, kind, person, line)
     place = room.name if room else "(private)"
-    ctx.log("message", sender=ctx.account.name, place=place, characters=len(text))
+    said = {"text": text} if ctx.settings.log_messages else {}
+    ctx.log("message", sender=ctx.account.name, place=place, characters=len(text), **said)
 
 
 def _place(ctx: Context, target: str) -> tuple[Room | None, Account]:
@@ -169,14 +170,18 @@ def relayed_again(ctx: Context, stored: StoredMessage) -> Relayed:
     )
 
 
-def replay_page(ctx: Context, limit: int) -> bool:
-    """Give the session the next missed private messages; whether there may be more of them."""
-    missed = ctx.store.undelivered(ctx.account.id, limit)
+def replay_page(ctx: Context) -> None:
+    """Give the session the next missed private messages, and go on when it has taken them.
+
+    They are noted as delivered in the same tick; where that is lost, the page comes again.
+    """
+    missed = ctx.store.undelivered(ctx.account.id, PAGE_MESSAGES)
     for stored in missed:
         ctx.tell(relayed_again(ctx, stored))
     if missed:
         ctx.add(DeliveredThrough(ctx.account.id, missed[-1].msgid))
-    more = len(missed) == limit
-    if not more:
+    if len(missed) == PAGE_MESSAGES:
+        ctx.add(PageOnDrain(ctx.session.id))
+    else:
         ctx.change_session(replaying=False)
-    return more
+    ctx.if_lost += [SessionSet(ctx.session.but(replaying=True)), PageOnDrain(ctx.session.id)]

@@ -9,7 +9,7 @@ from secure_chat.chat.deliveries import ToSession
 from secure_chat.chat.effects import AccountSet, Audited
 from secure_chat.chat.errors import CommandError
 from secure_chat.commands.context import Context
-from secure_chat.commands.registry import command
+from secure_chat.commands.registry import Weight, command
 from secure_chat.protocol.message import Message
 from secure_chat.protocol.relay import format_time
 
@@ -30,7 +30,7 @@ def parse_duration(text: str) -> int:
     return seconds
 
 
-@command("MUTE", min_params=2, usage="MUTE <name> <duration|off> [:<reason>]", cost=1)
+@command("MUTE", min_params=2, usage="MUTE <name> <duration|off> [:<reason>]", weight=Weight.POST)
 def mute(ctx: Context, name: str, duration: str, reason: str = "") -> None:
     """Take somebody's voice for a while: in all rooms, and in private but to administrators."""
     ctx.require_administrator()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from secure_chat.chat.effects import LingeringEnded, SessionGone, SessionSet
-from secure_chat.chat.sessions import Phase, Session
+from secure_chat.chat.sessions import Session
 from secure_chat.commands.context import Context
-from secure_chat.commands.registry import command
+from secure_chat.commands.registry import Weight, command
 from secure_chat.commands.welcome import AWAY_LIMIT_BYTES
-from secure_chat.protocol.message import Message
 from secure_chat.protocol.numerics import Numeric
 
 QUIT_LIMIT_BYTES = 200
@@ -28,7 +27,7 @@ def away(ctx: Context, text: str = "") -> None:
         ctx.reply(Numeric.RPL_UNAWAY, "You are no longer marked as being away")
 
 
-@command("QUIT", usage="QUIT [:<reason>]", before_login=True, cost=0)
+@command("QUIT", usage="QUIT [:<reason>]", before_login=True, weight=Weight.FREE)
 def quit_(ctx: Context, reason: str = "") -> None:
     """Say good-bye."""
     session = ctx.session
@@ -46,9 +45,6 @@ def connection_lost(ctx: Context, reason: str) -> None:
     session = ctx.session
     grace_us = int(ctx.settings.grace_seconds * 1_000_000)
     lingers_until_us = ctx.now_us + grace_us if grace_us else None
-    ctx.add(
-        SessionSet(session.but(phase=Phase.CLOSING)) if session.phase is not Phase.CLOSING else SessionSet(session)
-    )
     ctx.add(SessionGone(session.id, "Connection lost", ctx.now_us, lingers_until_us))
     name = ctx.hub.accounts[session.account_id].name if session.account_id is not None else "(not logged in)"
     ctx.log("disconnect", session=session.id, account=name, reason=reason)
@@ -57,8 +53,3 @@ def connection_lost(ctx: Context, reason: str) -> None:
 def lingering_ended(ctx: Context, account_id: int) -> None:
     """The grace of an account has passed without a new session."""
     ctx.add(LingeringEnded(account_id, ctx.now_us))
-
-
-def goodbye(text: str) -> Message:
-    """What every session is told when the server stops."""
-    return Message("ERROR", (text,))

@@ -9,7 +9,7 @@ from secure_chat.chat.errors import CommandError, no_such_nick
 from secure_chat.chat.rooms import Role, Room
 from secure_chat.chat.views import knows_of, names_lines, numeric, packed
 from secure_chat.commands.context import Context
-from secure_chat.commands.registry import Lists, command
+from secure_chat.commands.registry import Lists, Weight, command
 from secure_chat.protocol.masks import matches
 from secure_chat.protocol.message import LINE_LIMIT_BYTES, Message
 from secure_chat.protocol.names import is_room
@@ -27,7 +27,7 @@ def ping(ctx: Context, token: str = "") -> None:
     ctx.tell(Message("PONG", (ctx.settings.server, token), ctx.settings.server))
 
 
-@command("PONG", usage="PONG <token>", before_login=True, cost=0)
+@command("PONG", usage="PONG <token>", before_login=True, weight=Weight.FREE)
 def pong(ctx: Context) -> None:
     """Answer to a PING of the server; nothing follows from it here."""
     del ctx
@@ -72,7 +72,7 @@ def names(ctx: Context, room_name: str = "") -> None:
         ctx.tell(line)
 
 
-@command("LIST", usage="LIST [<room>,...]", cost=2)
+@command("LIST", usage="LIST [<room>,...]", weight=Weight.LIST)
 def list_(ctx: Context, filters: str = "") -> None:
     """Show the rooms: how many are online in each, and its topic."""
     wanted = [word for word in filters.split(",") if is_room(word)]
@@ -85,7 +85,7 @@ def list_(ctx: Context, filters: str = "") -> None:
     ctx.reply(Numeric.RPL_LISTEND, "End of /LIST")
 
 
-@command("WHO", usage="WHO <room|name|mask>", cost=2)
+@command("WHO", usage="WHO <room|name|mask>", weight=Weight.LIST)
 def who(ctx: Context, mask: str = "*", fields: str = "") -> None:
     """Show who is online: in a room, by name, or by a mask."""
     for account_id, room in _who(ctx, mask):
@@ -150,7 +150,7 @@ def _who_line(ctx: Context, account: Account, room: Room | None, fields: str) ->
     ctx.reply(Numeric.RPL_WHOSPCRPL, *(value for letter, value in values.items() if letter in wanted))
 
 
-@command("WHOIS", usage="WHOIS <name>", cost=0.5)
+@command("WHOIS", usage="WHOIS <name>", weight=Weight.QUERY)
 def whois(ctx: Context, first: str = "", second: str = "") -> None:
     """Show who somebody is, and since when and in which rooms they are online."""
     name = (second or first).partition(",")[0]

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from secure_chat.chat.deliveries import ToSessions
-from secure_chat.chat.effects import AccountSet
+from secure_chat.chat.effects import AccountSet, LoginSucceeded
 from secure_chat.chat.errors import CommandError
 from secure_chat.commands.context import Context
 from secure_chat.commands.login import (
@@ -14,10 +14,9 @@ from secure_chat.commands.login import (
     change_password,
     checked_account,
     note_failure,
-    note_success,
     start_login,
 )
-from secure_chat.commands.registry import command
+from secure_chat.commands.registry import Weight, command
 from secure_chat.commands.welcome import complete_registration
 from secure_chat.protocol.message import Message, Secret
 from secure_chat.protocol.names import (
@@ -43,7 +42,14 @@ _NOT_IN_USER = re.compile(r"[\x00-\x20\x7f!@:,*?#]")
 _NOT_IN_REALNAME = re.compile(r"[\x00-\x1f\x7f]")
 
 
-@command("PASS", min_params=1, usage="PASS <account>:<password>", before_login=True, after_login=False, cost=0)
+@command(
+    "PASS",
+    min_params=1,
+    usage="PASS <account>:<password>",
+    before_login=True,
+    after_login=False,
+    weight=Weight.FREE,
+)
 def pass_(ctx: Context, *words: Secret) -> None:
     """Log in without SASL: checked when registration completes."""
     ctx.change_session(password=Secret(" ".join(word.reveal() for word in words)))
@@ -86,7 +92,14 @@ def _respell(ctx: Context, spelled: str) -> None:
         raise CommandError(text, Numeric.ERR_NICKCHANGENOTALLOWED, (spelled,))
 
 
-@command("USER", min_params=4, usage="USER <user> 0 * :<real name>", before_login=True, after_login=False, cost=0)
+@command(
+    "USER",
+    min_params=4,
+    usage="USER <user> 0 * :<real name>",
+    before_login=True,
+    after_login=False,
+    weight=Weight.FREE,
+)
 def user(ctx: Context, name: str, _mode: str, _unused: str, realname: str) -> None:
     """Give the user name and real name that others see."""
     clean = _NOT_IN_USER.sub("", name)[:USER_LIMIT_CHARACTERS] or "user"
@@ -95,7 +108,9 @@ def user(ctx: Context, name: str, _mode: str, _unused: str, realname: str) -> No
     complete_registration(ctx)
 
 
-@command("AUTHENTICATE", min_params=1, usage="AUTHENTICATE <mechanism|chunk|*>", before_login=True, cost=0)
+@command(
+    "AUTHENTICATE", min_params=1, usage="AUTHENTICATE <mechanism|chunk|*>", before_login=True, weight=Weight.FREE
+)
 def authenticate(ctx: Context, parameter: Secret) -> None:
     """Log in with SASL PLAIN (IRCv3 `sasl-3.2`)."""
     word = parameter.reveal()
@@ -134,7 +149,7 @@ def _go_on(ctx: Context, chunks: Chunks, chunk: Secret) -> None:
         ctx.refuse(error)
 
 
-@command("PASSWORD", min_params=1, usage="PASSWORD <base64 of: old password NUL new password>", cost=1)
+@command("PASSWORD", min_params=1, usage="PASSWORD <base64 of: old password NUL new password>", weight=Weight.POST)
 def password(ctx: Context, chunk: Secret) -> None:
     """Change your own password; sent in chunks as AUTHENTICATE sends them."""
     chunks = ctx.session.new_password or Chunks()
@@ -170,7 +185,7 @@ def password_checked(ctx: Context, answer: PasswordChecked) -> None:
     purpose = answer.job.purpose
     if ctx.session.account_id not in (None, account.id):
         raise CommandError("You are logged in as somebody else", Numeric.ERR_SASLFAIL)
-    note_success(ctx, account, answer)
+    ctx.add(LoginSucceeded(answer.job.address, account.folded))
     if purpose == "PASSWORD":
         change_password(ctx, account, answer)
         return

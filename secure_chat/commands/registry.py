@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -23,9 +24,19 @@ class Lists(Enum):
     """`KICK #a alice,bob :text`"""
 
 
+class Weight(Enum):
+    """What a command costs its sender; the owner's configuration says how many points each is."""
+
+    FREE = auto()
+    QUERY = auto()
+    POST = auto()
+    LIST = auto()
+    """A query with a long answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A row of the table. `cost` is in points (design: limits): a post costs 1."""
+    """A row of the table."""
 
     name: str
     usage: str
@@ -33,9 +44,11 @@ class Command:
     min_params: int
     before_login: bool
     after_login: bool
-    cost: float
+    weight: Weight
     lists: Lists
     list_limit: int
+    max_params: int
+    """Parameters past these are left out; with `*` in the handler's signature none are."""
 
     @property
     def summary(self) -> str:
@@ -43,8 +56,10 @@ class Command:
         return (self.handler.__doc__ or "").strip().partition("\n")[0]
 
 
+PARAMS_LIMIT = 512
+"""More than a line can hold."""
+
 COMMANDS: dict[str, Command] = {}
-QUERY_COST = 0.2
 
 
 def command(
@@ -54,7 +69,7 @@ def command(
     min_params: int = 0,
     before_login: bool = False,
     after_login: bool = True,
-    cost: float = QUERY_COST,
+    weight: Weight = Weight.QUERY,
     lists: Lists = Lists.NONE,
     list_limit: int = 1,
 ) -> Callable[[H], H]:
@@ -68,11 +83,27 @@ def command(
     def register(handler: H) -> H:
         assert name not in COMMANDS
         COMMANDS[name] = Command(
-            name, usage, handler, min_params, before_login, after_login, cost, lists, list_limit
+            name,
+            usage,
+            handler,
+            min_params,
+            before_login,
+            after_login,
+            weight,
+            lists,
+            list_limit,
+            _max_params(handler),
         )
         return handler
 
     return register
+
+
+def _max_params(handler: Handler) -> int:
+    parameters = list(inspect.signature(handler).parameters.values())[1:]
+    if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):
+        return PARAMS_LIMIT
+    return len(parameters)
 
 
 Operation = Callable[[Any, dict[str, Any]], None]

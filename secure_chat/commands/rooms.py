@@ -11,7 +11,7 @@ from secure_chat.chat.messages import InRoom, Kind, NewMessage
 from secure_chat.chat.rooms import TOPIC_LIMIT_BYTES, Role, Room, RoomRecord, Topic
 from secure_chat.chat.views import joined, numeric, topic_lines
 from secure_chat.commands.context import Context
-from secure_chat.commands.registry import Lists, command
+from secure_chat.commands.registry import Lists, Weight, command
 from secure_chat.commands.welcome import KICK_LIMIT_BYTES
 from secure_chat.protocol.message import LINE_LIMIT_BYTES
 from secure_chat.protocol.names import InvalidName, check_room_name, fold
@@ -106,7 +106,7 @@ def _leave(ctx: Context, room: Room, reason: str | None) -> None:
     ctx.add(MemberGone(room.id, ctx.account.id))
 
 
-@command("TOPIC", min_params=1, usage="TOPIC <room> [:<text>]", cost=0.5)
+@command("TOPIC", min_params=1, usage="TOPIC <room> [:<text>]", weight=Weight.QUERY)
 def topic(ctx: Context, room_name: str, text: str | None = None) -> None:
     """Show or set a room's topic."""
     if text is None:
@@ -129,7 +129,7 @@ def topic(ctx: Context, room_name: str, text: str | None = None) -> None:
     ctx.to_room(room, change)
 
 
-@command("INVITE", min_params=2, usage="INVITE <name> <room>", cost=1)
+@command("INVITE", min_params=2, usage="INVITE <name> <room>", weight=Weight.POST)
 def invite(ctx: Context, name: str, room_name: str) -> None:
     """Let somebody into a room, whatever its modes are."""
     room, person = ctx.room_of_member(room_name), ctx.person(name)
@@ -148,7 +148,14 @@ def invite(ctx: Context, name: str, room_name: str) -> None:
         ctx.reply(Numeric.RPL_AWAY, person.name, away)
 
 
-@command("KICK", min_params=2, usage="KICK <room> <name> [:<reason>]", cost=1, lists=Lists.SECOND, list_limit=4)
+@command(
+    "KICK",
+    min_params=2,
+    usage="KICK <room> <name> [:<reason>]",
+    weight=Weight.POST,
+    lists=Lists.SECOND,
+    list_limit=4,
+)
 def kick(ctx: Context, room_name: str, name: str, reason: str | None = None) -> None:
     """Take somebody out of a room."""
     room = ctx.room_of_member(room_name)

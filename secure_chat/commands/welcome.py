@@ -20,8 +20,6 @@ from secure_chat.protocol.names import (
 from secure_chat.protocol.numerics import Numeric
 from secure_chat.protocol.sasl import SaslError, parse_pass
 
-CREDIT_PER_ROOM = 4.0
-"""Points for each room, as clients ask about every one of them at the start."""
 AWAY_LIMIT_BYTES = 200
 KICK_LIMIT_BYTES = 200
 TOKENS_PER_LINE = 12
@@ -65,9 +63,10 @@ def _let_in(ctx: Context) -> None:
     if asked_for != account.name:
         ctx.tell(Message("NICK", (account.name,), source))
     rooms = len(ctx.hub.rooms_of.get(account.id, ()))
-    ctx.add(Reprofile(session.id, session.profile), Welcomed(session.id, CREDIT_PER_ROOM * rooms))
+    ctx.add(Reprofile(session.id, session.profile), Welcomed(session.id, rooms))
     _greet(ctx)
     ctx.log("login", session=session.id, account=account.name, address=session.address)
+    ctx.if_lost += ctx.closing(ctx.session, "The server could not write to its disk; try again later")
     ctx.add(*lobby_membership(ctx, account.id), Attached(session.id, ctx.now_us))
     if replaying:
         ctx.add(PageOnDrain(session.id))

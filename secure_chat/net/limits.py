@@ -17,6 +17,7 @@ class Limits:
     authentication_seconds: float = 30
     points_per_second: float = 4
     points_burst: float = 20
+    points_per_room: float = 4
     unread_bytes: int = 64 * 1024
     pending_bytes: int = 1024 * 1024
     pending_seconds: float = 30

@@ -74,10 +74,10 @@ class SetForm:
 
 @dataclass(frozen=True, slots=True)
 class Authenticated:
-    """The connection has logged in: its deadline ends, and it may send `credit` points more."""
+    """The connection has logged in: its deadline ends, and it gets points for asking about each room it is in."""
 
     connection_id: int
-    credit: float
+    rooms: int
 
 
 @dataclass(frozen=True, slots=True)

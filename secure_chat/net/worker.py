@@ -299,7 +299,7 @@ class Worker:
         if connection is not None and connection.stage is not Stage.GONE:
             if connection.stage is Stage.OPEN:
                 connection.deadline = None
-            connection.bucket.points += operation.credit
+            connection.bucket.points += operation.rooms * self._limits.points_per_room
             connection.authenticated = True
             self._admission.authenticated(connection.address)
 

@@ -1,0 +1,1 @@
+"""The server: the only place where rules, network and storage are wired together."""

@@ -1,0 +1,197 @@
+"""The server, put together: threads started in order, and stopped in the opposite one."""
+
+from __future__ import annotations
+
+import faulthandler
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from ipaddress import ip_network
+from pathlib import Path
+
+from secure_chat import config as configuration
+from secure_chat.chat.deliveries import CheckPassword
+from secure_chat.commands.login import PasswordChecked
+from secure_chat.commands.registry import COMMANDS, Weight
+from secure_chat.errors import CertificateError
+from secure_chat.net.admission import Admission
+from secure_chat.net.limits import Limits
+from secure_chat.net.listener import Listener, listen
+from secure_chat.net.operations import Adopt
+from secure_chat.net.worker import Worker
+from secure_chat.server.certificates import renew_if_due
+from secure_chat.server.control import ControlSocket
+from secure_chat.server.dispatcher import Dispatcher
+from secure_chat.server.foundation import Foundation
+from secure_chat.server.happenings import Asked
+from secure_chat.server.home import Home
+from secure_chat.server.jobs import check
+from secure_chat.server.operations import prepared
+from secure_chat.server.password_pool import (
+    Job,
+    PasswordPool,
+    Result,
+    default_threads,
+    estimated_seconds_per_hash,
+)
+from secure_chat.server.queue import CommandQueue
+from secure_chat.server.tls_context import ServingContext
+
+WORKERS = 1
+FREE_POINTS = 0.05
+"""Even commands that cost nothing must not come without end."""
+GOODBYE = "Server is shutting down"
+STOP_SECONDS = 6.0
+RENEWAL_SECONDS = 6 * 3600.0
+EXIT_BUG = 70
+log = logging.getLogger("secure_chat.server")
+
+
+def limits_of(limits: configuration.Limits) -> Limits:
+    """The limits of connections, from the owner's configuration."""
+    return Limits(
+        handshakes=limits.handshakes_connections,
+        handshakes_per_address=limits.handshakes_per_address_connections,
+        handshake_seconds=limits.handshake_seconds,
+        unauthenticated_per_address=limits.unauthenticated_per_address_connections,
+        authentication_seconds=limits.authentication_seconds,
+        points_per_second=limits.points_per_second,
+        points_burst=limits.burst_points,
+        points_per_room=limits.joined_room_points,
+        unread_bytes=limits.unread_bytes,
+        pending_bytes=limits.pending_bytes,
+        pending_seconds=limits.pending_seconds,
+        pending_bytes_at_once=limits.pending_at_once_bytes,
+        silence_seconds=limits.silence_seconds,
+        pong_seconds=limits.pong_seconds,
+        exempt_networks=tuple(ip_network(network) for network in limits.exempt_networks),
+    )
+
+
+def costs_of(limits: configuration.Limits) -> Callable[[str], float]:
+    """How many points each command costs; an unknown one as much as a cheap query."""
+    points: Mapping[Weight, float] = {
+        Weight.FREE: FREE_POINTS,
+        Weight.QUERY: limits.cheap_query_points,
+        Weight.POST: limits.post_points,
+        Weight.LIST: limits.list_points,
+    }
+    costs = {name: points[row.weight] for name, row in COMMANDS.items()}
+    return lambda command: costs.get(command, limits.cheap_query_points)
+
+
+class Server:
+    """A running server. Made, started and stopped by one thread; holds the home's lock through `foundation`."""
+
+    def __init__(self, home: Home, foundation: Foundation, certs: Path, addresses: list[tuple[str, int]]) -> None:
+        """Bind the addresses and get everything ready. Raises OSError, CertificateError, HomeUnusable."""
+        self._foundation = foundation
+        self.certs = certs
+        now = datetime.now(UTC)
+        renew_if_due(certs, now)
+        self.context = ServingContext(certs / "server.pem", certs / "server.key", now)
+        limits_section = foundation.config.limits
+        limits = limits_of(limits_section)
+        self._queue = CommandQueue(on_place=self._wake_workers)
+        admission = Admission(limits)
+        costs = costs_of(limits_section)
+        self._workers = [
+            Worker(f"worker-{n}", limits, admission, lambda: self.context.current, self._queue.put, costs, die)
+            for n in range(WORKERS)
+        ]
+        rounds = foundation.config.passwords.bcrypt_rounds
+        self._pool = PasswordPool(default_threads(), estimated_seconds_per_hash(rounds), self._password_done)
+        self._dispatcher = Dispatcher(
+            foundation.engine, self._queue, self._workers, self._check_password, limits.inbox_bytes, die
+        )
+        self.sockets: list[socket.socket] = []
+        try:
+            for host, port in addresses:
+                self.sockets += listen(host, port)
+            self._control = ControlSocket(home, self._prepare, self._put)
+        except BaseException:
+            for sock in self.sockets:
+                sock.close()
+            raise
+        self._listener = Listener(self.sockets, limits, admission, self._adopt)
+        self._ending = threading.Event()
+        self._renewal = threading.Thread(target=self._renew, name="renewal", daemon=True)
+
+    def start(self) -> None:
+        """Let people in."""
+        for worker in self._workers:
+            worker.start()
+        self._dispatcher.start()
+        self._listener.start()
+        self._renewal.start()
+
+    def stop(self) -> None:
+        """Accept nobody more, finish the tick, flush to clients, say goodbye; at most STOP_SECONDS."""
+        self._ending.set()
+        self._listener.close()
+        self._control.close()
+        self._dispatcher.stop(GOODBYE)
+        self._dispatcher.join(STOP_SECONDS)
+        for worker in self._workers:
+            worker.stop()
+        for worker in self._workers:
+            worker.thread.join(STOP_SECONDS)
+        self._pool.close(wait_seconds=1.0)
+
+    def reload(self) -> None:
+        """Serve the certificate that is on disk now; a bad one changes nothing and is logged."""
+        try:
+            self.context.reload()
+        except CertificateError as error:
+            log.error("certificate not reloaded, the old one goes on serving: %s", error)
+        else:
+            log.info("certificate reloaded")
+            for warning in self.context.warnings:
+                log.warning("%s", warning)
+
+    def _renew(self) -> None:
+        """Renew our own certificate 30 days ahead (design §7)."""
+        while not self._ending.wait(RENEWAL_SECONDS):
+            try:
+                if renew_if_due(self.certs, datetime.now(UTC)) is not None:
+                    log.info("certificate renewed")
+                    self.reload()
+            except (CertificateError, OSError) as error:
+                log.error("certificate not renewed: %s", error)
+
+    def _wake_workers(self) -> None:
+        for worker in self._workers:
+            worker.inbox.wake()
+
+    def _adopt(self, adopt: Adopt) -> None:
+        worker = self._workers[adopt.connection_id % len(self._workers)]
+        worker.inbox.post([adopt], 0)
+        log.info("connect", extra={"facts": {"session": adopt.connection_id, "address": adopt.address}})
+
+    def _put(self, asked: Asked) -> None:
+        self._queue.put(asked, always=True)
+
+    def _prepare(self, request: dict[str, object]) -> dict[str, object]:
+        return prepared(request, self._foundation.hasher, self._foundation.settings)
+
+    def _check_password(self, job: CheckPassword) -> None:
+        hasher, settings = self._foundation.hasher, self._foundation.settings
+        self._pool.cancel(job.session_id)
+        work = Job(job.session_id, job.address, job.known, lambda: check(hasher, settings, job))
+        if not self._pool.submit(work):
+            self._queue.put(PasswordChecked(job, right=None), always=True)
+
+    def _password_done(self, result: Result) -> None:
+        """Hand the pool's answer to the dispatcher. Pool threads."""
+        assert isinstance(result.value, PasswordChecked)
+        self._queue.put(result.value, always=True)
+
+
+def die(error: BaseException) -> None:
+    """A thread that everything depends on died of a bug: say so and end at once (design §3)."""
+    log.critical("the server ends because of a bug", exc_info=error)
+    faulthandler.dump_traceback()
+    os._exit(EXIT_BUG)

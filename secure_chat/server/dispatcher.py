@@ -1,0 +1,137 @@
+"""The dispatcher: the one thread that owns the chat. Takes what happened, runs a tick, releases what came of it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from secure_chat.chat.deliveries import CheckPassword
+from secure_chat.net import operations as op
+from secure_chat.net.worker import Worker
+from secure_chat.protocol.message import Message
+from secure_chat.server.engine import Engine
+from secure_chat.server.outcome import Outcome
+from secure_chat.server.queue import CommandQueue
+
+TICK_COMMANDS = 1_024
+"""Commands in one tick at most."""
+DUE_LIMIT_SECONDS = 3_600.0
+SLOW_TICK_SECONDS = 1.0
+INBOX_WAIT_SECONDS = 0.005
+log = logging.getLogger("secure_chat.server")
+
+
+class Dispatcher:
+    """See the module. `start`, `stop` and `join` are for other threads."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        queue: CommandQueue,
+        workers: Sequence[Worker],
+        check: Callable[[CheckPassword], None],
+        inbox_limit_bytes: int,
+        on_death: Callable[[BaseException], None],
+    ) -> None:
+        self._engine = engine
+        self._queue = queue
+        self._workers = workers
+        self._check = check
+        self._inbox_limit_bytes = inbox_limit_bytes
+        self._on_death = on_death
+        self._goodbye = ""
+        self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self, goodbye: str) -> None:
+        """Finish what is queued, tell every session `ERROR :goodbye`, end."""
+        self._goodbye = goodbye
+        self._queue.close()
+
+    def join(self, timeout_seconds: float) -> None:
+        """Wait for the end."""
+        self._thread.join(timeout_seconds)
+
+    def _run(self) -> None:
+        try:
+            while True:
+                self._wait_for_workers()
+                happenings = self._queue.take(TICK_COMMANDS, self._seconds_until_due())
+                if happenings is None:
+                    break
+                self._tick(happenings)
+            self._say_goodbye()
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the process must not live on half-dead
+            self._on_death(error)
+
+    def _tick(self, happenings: Sequence[object]) -> None:
+        begun = time.monotonic()
+        outcomes = self._engine.tick(happenings)  # type: ignore[arg-type]
+        taken = time.monotonic() - begun
+        if taken > SLOW_TICK_SECONDS:
+            log.warning("a tick of %d commands took %.1f s; is the disk slow?", len(happenings), taken)
+        self._release(outcomes)
+
+    def _seconds_until_due(self) -> float:
+        due_us = self._engine.next_due_us()
+        if due_us is None:
+            return DUE_LIMIT_SECONDS
+        return min(max(0.0, due_us / 1e6 - time.time()) + 0.001, DUE_LIMIT_SECONDS)
+
+    def _wait_for_workers(self) -> None:
+        """Do not make more while a worker has too much to do; workers never wait for us, so this ends."""
+        while any(worker.inbox.waiting_bytes > self._inbox_limit_bytes for worker in self._workers):
+            time.sleep(INBOX_WAIT_SECONDS)
+
+    def _release(self, outcomes: Sequence[Outcome]) -> None:
+        batches: list[list[op.Operation]] = [[] for _ in self._workers]
+        sizes = [0] * len(self._workers)
+        for outcome in outcomes:
+            for operation in outcome.operations:
+                self._sort(operation, batches, sizes)
+        for worker, batch, size in zip(self._workers, batches, sizes, strict=True):
+            if batch:
+                worker.inbox.post(batch, size)
+        for outcome in outcomes:
+            for line in outcome.logs:
+                log.info(line.event, extra={"facts": dict(line.facts)})
+            for job in outcome.jobs:
+                self._check(job)
+            if outcome.answered is not None:
+                outcome.answered(outcome.answer)
+
+    def _sort(self, operation: op.Operation, batches: list[list[op.Operation]], sizes: list[int]) -> None:
+        """Put an operation into the batch of the worker that owns the connection, or of all of them."""
+        workers = len(batches)
+        if isinstance(operation, op.Publish):
+            size = sum(map(len, operation.variants.values()))
+            for index in range(workers):
+                batches[index].append(operation)
+                sizes[index] += size
+        elif isinstance(operation, op.SendEach):
+            size = sum(map(len, operation.variants.values()))
+            for index in range(workers):
+                ids = operation.connection_ids
+                mine = ids if workers == 1 else tuple(i for i in ids if i % workers == index)
+                if mine:
+                    batches[index].append(op.SendEach(mine, operation.variants))
+                    sizes[index] += size
+        else:
+            index = operation.connection_id % workers
+            batches[index].append(operation)
+            sizes[index] += len(operation.data) if isinstance(operation, op.Send) else 0
+
+    def _say_goodbye(self) -> None:
+        data = Message("ERROR", (self._goodbye,)).encode()
+        batches: list[list[op.Operation]] = [[] for _ in self._workers]
+        sizes = [0] * len(self._workers)
+        for session_id in self._engine.hub.sessions:
+            self._sort(op.Send(session_id, data), batches, sizes)
+            self._sort(op.Close(session_id, self._goodbye), batches, sizes)
+        for worker, batch, size in zip(self._workers, batches, sizes, strict=True):
+            worker.inbox.post(batch, size)

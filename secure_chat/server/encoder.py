@@ -1,0 +1,129 @@
+"""From deliveries to bytes and operations: once for each form that somebody sees, never once per recipient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import count
+from typing import Any
+
+from secure_chat.chat import deliveries as to
+from secure_chat.chat.hub import Hub
+from secure_chat.net import operations as op
+from secure_chat.protocol.capabilities import Profile
+from secure_chat.protocol.message import Message
+from secure_chat.protocol.relay import Relayed
+from secure_chat.server.outcome import Outcome
+
+
+class Encoder:
+    """Dispatcher thread only. It remembers which forms are in use, by what it was told with Reprofile."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._profiles: dict[int, Profile] = {}
+        self._used: set[Profile] | None = None
+        self._batches = count(1)
+        self._encoders: dict[type, Callable[[Any, Outcome], None]] = {
+            to.ToSession: self._to_session,
+            to.ToSessions: self._to_sessions,
+            to.ToRoom: self._to_room,
+            to.Enrol: self._enrol,
+            to.Withdraw: self._withdraw,
+            to.Reprofile: self._reprofile,
+            to.Welcomed: self._welcomed,
+            to.Hangup: self._hangup,
+            to.CheckPassword: self._check_password,
+            to.PageOnDrain: self._page_on_drain,
+            to.LogLine: lambda delivery, outcome: outcome.logs.append(delivery),
+        }
+
+    def encode(self, delivery: to.Delivery, outcome: Outcome) -> None:
+        """Add to the outcome what this delivery means."""
+        self._encoders[type(delivery)](delivery, outcome)
+
+    def forget(self, session_id: int) -> None:
+        """A session is gone."""
+        if self._profiles.pop(session_id, None) is not None:
+            self._used = None
+
+    def finish(self, outcome: Outcome) -> None:
+        """Put the label on the answers to a labelled command (IRCv3 `labeled-response`)."""
+        if outcome.label is None or outcome.session_id is None or outcome.jobs:
+            return
+        server, lines = self._hub.settings.server, outcome.labelled
+        if not lines:
+            framed = [Message("ACK", (), server, {"label": outcome.label})]
+        elif len(lines) == 1:
+            framed = [_tagged(lines[0], "label", outcome.label)]
+        else:
+            batch = f"r{next(self._batches)}"
+            framed = [Message("BATCH", (f"+{batch}", "labeled-response"), server, {"label": outcome.label})]
+            framed += [_tagged(line, "batch", batch) for line in lines]
+            framed.append(Message("BATCH", (f"-{batch}",), server))
+        data = b"".join(line.encode() for line in framed)
+        place = len(outcome.operations) if outcome.label_place is None else outcome.label_place
+        outcome.operations.insert(place, op.Send(outcome.session_id, data))
+        outcome.labelled = []
+        outcome.label_place = None
+
+    def _to_session(self, delivery: to.ToSession, outcome: Outcome) -> None:
+        session = self._hub.sessions.get(delivery.session_id)
+        if session is None:
+            return
+        line = delivery.line
+        if isinstance(line, Relayed):
+            if not line.is_for(session.profile):
+                return
+            line = line.message(session.profile)
+        if outcome.label is not None and delivery.session_id == outcome.session_id:
+            if outcome.label_place is None:
+                outcome.label_place = len(outcome.operations)
+            outcome.labelled.append(line)
+        else:
+            outcome.operations.append(op.Send(session.id, line.encode()))
+
+    def _to_sessions(self, delivery: to.ToSessions, outcome: Outcome) -> None:
+        if delivery.session_ids:
+            forms = {self._profiles.get(session_id, Profile.NONE) for session_id in delivery.session_ids}
+            outcome.operations.append(op.SendEach(delivery.session_ids, _variants(delivery.line, forms)))
+
+    def _to_room(self, delivery: to.ToRoom, outcome: Outcome) -> None:
+        if self._used is None:
+            self._used = set(self._profiles.values())
+        variants = _variants(delivery.line, self._used)
+        outcome.operations.append(op.Publish(delivery.room_id, variants, delivery.skip))
+
+    def _enrol(self, delivery: to.Enrol, outcome: Outcome) -> None:
+        outcome.operations.append(op.Subscribe(delivery.session_id, delivery.room_id))
+
+    def _withdraw(self, delivery: to.Withdraw, outcome: Outcome) -> None:
+        outcome.operations.append(op.Unsubscribe(delivery.session_id, delivery.room_id))
+
+    def _reprofile(self, delivery: to.Reprofile, outcome: Outcome) -> None:
+        self._profiles[delivery.session_id] = delivery.profile
+        self._used = None
+        outcome.operations.append(op.SetForm(delivery.session_id, int(delivery.profile)))
+
+    def _welcomed(self, delivery: to.Welcomed, outcome: Outcome) -> None:
+        outcome.operations.append(op.Authenticated(delivery.session_id, delivery.rooms))
+
+    def _hangup(self, delivery: to.Hangup, outcome: Outcome) -> None:
+        if outcome.session_id == delivery.session_id:
+            self.finish(outcome)
+            outcome.label = None
+        outcome.operations.append(op.Close(delivery.session_id, delivery.reason))
+
+    def _check_password(self, delivery: to.CheckPassword, outcome: Outcome) -> None:
+        outcome.jobs.append(delivery)
+        outcome.operations.append(op.Hold(delivery.session_id))
+
+    def _page_on_drain(self, delivery: to.PageOnDrain, outcome: Outcome) -> None:
+        outcome.operations.append(op.TellDrained(delivery.session_id))
+
+
+def _variants(line: Relayed, forms: Iterable[Profile]) -> dict[int, bytes]:
+    return {int(form): line.message(form).encode() for form in forms if line.is_for(form)}
+
+
+def _tagged(line: Message, key: str, value: str) -> Message:
+    return Message(line.command, line.params, line.source, {key: value, **line.tags})

@@ -1,0 +1,300 @@
+"""The tick: what happened goes in, what is to be released comes out. No thread, no socket.
+
+Each command is decided, staged in the store's transaction and applied; then the tick is committed. Released is
+only what is on disk (design: a tick).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from secure_chat.chat.apply import apply
+from secure_chat.chat.deliveries import Hangup
+from secure_chat.chat.effects import Durable, Effect
+from secure_chat.chat.errors import CommandError, Hopeless
+from secure_chat.chat.hub import Hub
+from secure_chat.chat.ports import AlreadyPosted, Conflict, Ids, PostIdReused, Store, StoreFailed
+from secure_chat.chat.sessions import Session
+from secure_chat.commands.context import Context
+from secure_chat.commands.login import PasswordChecked, remember_login
+from secure_chat.commands.messages import post_again, replay_page
+from secure_chat.commands.presence import connection_lost, lingering_ended, opened
+from secure_chat.commands.registration import password_checked, password_settled
+from secure_chat.commands.registry import OPERATIONS
+from secure_chat.net.operations import Close, Drained, Lost, Opened, Operation, Received, Release
+from secure_chat.protocol.message import NO_TAGS
+from secure_chat.protocol.numerics import Numeric
+from secure_chat.server.encoder import Encoder
+from secure_chat.server.happenings import Asked, Happening, LingeringDue
+from secure_chat.server.lines import Line, Unit, units_of
+from secure_chat.server.outcome import Outcome
+
+RETRY_US = 1_000_000
+"""How long after a failed recovery of the store the next one is tried."""
+STORAGE_TEXT = "nothing was sent or changed; try again later"
+log = logging.getLogger("secure_chat.server")
+
+Decide = Callable[[Context], None]
+
+
+class Engine:
+    """Owns the hub. One thread only: the dispatcher's (or the tool's, where no server runs)."""
+
+    def __init__(self, hub: Hub, store: Store, ids: Ids, clock_us: Callable[[], int]) -> None:
+        self.hub = hub
+        self._store = store
+        self._ids = ids
+        self._clock_us = clock_us
+        self._now_us = clock_us()
+        self._encoder = Encoder(hub)
+        self._backlog: dict[int, deque[Line]] = {}
+        self._failure: StoreFailed | None = None
+        self._store_down = False
+        self._retry_at_us = 0
+        self._happens: dict[type, Callable[..., Iterator[Outcome]]] = {
+            Opened: self._opened,
+            Received: self._received,
+            Lost: self._lost,
+            Drained: self._drained,
+            PasswordChecked: self._password_checked,
+            Asked: self._asked,
+            LingeringDue: self._lingering_due,
+        }
+
+    def tick(self, happenings: Sequence[Happening]) -> list[Outcome]:
+        """Carry out what happened, in order; what comes back may be released."""
+        self._now_us = self._clock_us()
+        if self._store_down and self._now_us >= self._retry_at_us:
+            self._recover()
+        self._failure = None
+        outcomes: list[Outcome] = []
+        for happening in (*self._due(), *happenings):
+            for outcome in self._happens[type(happening)](happening):
+                self._encoder.finish(outcome)
+                outcomes.append(outcome)
+        self._commit(outcomes)
+        return outcomes
+
+    def _commit(self, outcomes: list[Outcome]) -> None:
+        """Put the tick on disk; where that fails, put right what its commands are told."""
+        try:
+            if self._failure is None:
+                self._store.commit()
+        except StoreFailed as error:
+            self._failure = error
+        if self._failure is not None:
+            log.error("the store failed: %s", self._failure, exc_info=self._failure)
+            self._after_failure(outcomes)
+
+    def run_once(self, decide: Decide) -> Outcome:
+        """Carry out one unit of the program itself, such as making the lobby, in a tick of its own."""
+        self._failure = None
+        outcome = Outcome()
+        self._unit(outcome, decide)
+        self._commit([outcome])
+        return outcome
+
+    def next_due_us(self) -> int | None:
+        """When something is due without anything happening, in µs since 1970 UTC."""
+        times = [p.lingers_until_us for p in self.hub.presence.values() if p.lingers_until_us is not None]
+        return min([*times, *([self._retry_at_us] if self._store_down else [])], default=None)
+
+    def _due(self) -> list[Happening]:
+        return [
+            LingeringDue(account_id)
+            for account_id, presence in self.hub.presence.items()
+            if presence.lingers_until_us is not None and presence.lingers_until_us <= self._now_us
+        ]
+
+    # Failure of the store
+
+    def _after_failure(self, outcomes: list[Outcome]) -> None:
+        """The outcome of a failed commit is unknown; ask the disk, then answer accordingly."""
+        if self._recover():
+            return
+        for outcome in outcomes:
+            if outcome.durable:
+                self._undo(outcome)
+
+    def _recover(self) -> bool:
+        """Reopen the store and load from it; whether the tick that failed is there."""
+        try:
+            kept = self._store.recover()
+            self.hub.load(self._store.load())
+        except StoreFailed as error:
+            log.error("the store cannot be used: %s; trying again", error, exc_info=error)
+            self._store_down = True
+            self._retry_at_us = self._now_us + RETRY_US
+            return False
+        log.warning("the store works again")
+        self._store_down = False
+        return kept
+
+    def _undo(self, outcome: Outcome) -> None:
+        kept: list[Operation] = [o for o in outcome.operations if isinstance(o, Close | Release)]
+        outcome.operations, outcome.labelled, outcome.label_place, outcome.logs = [], [], None, []
+        outcome.answer = {"error": f"The server could not write to its disk; {STORAGE_TEXT}"}
+        session = self.hub.sessions.get(outcome.session_id) if outcome.session_id is not None else None
+        if session is not None and not outcome.if_lost:
+            ctx = self._context(session, outcome.command)
+            ctx.refuse(_storage_error(outcome.command))
+            self._apply(ctx.effects, outcome)
+        self._apply(outcome.if_lost, outcome)
+        self._encoder.finish(outcome)
+        outcome.operations += kept
+
+    # What happens
+
+    def _opened(self, report: Opened) -> Iterator[Outcome]:
+        outcome = Outcome(report.connection_id)
+        session = Session(report.connection_id, report.address, self._now_us, report.exempt)
+        self._unit(outcome, lambda ctx: opened(ctx, session))
+        yield outcome
+
+    def _received(self, report: Received) -> Iterator[Outcome]:
+        session = self.hub.sessions.get(report.connection_id)
+        if session is None:
+            return
+        if session.waiting:
+            self._backlog.setdefault(session.id, deque()).append(report.line)
+            return
+        yield from self._line(session, report.line)
+
+    def _line(self, session: Session, line: Line) -> Iterator[Outcome]:
+        unit = units_of(session, line)
+        outcome = Outcome(session.id, unit.command, unit.label)
+        for decide in unit.decisions:
+            if session.id in self.hub.sessions:
+                self._unit(outcome, decide, unit)
+        yield outcome
+
+    def _lost(self, report: Lost) -> Iterator[Outcome]:
+        self._backlog.pop(report.connection_id, None)
+        outcome = Outcome(report.connection_id)
+        if report.connection_id in self.hub.sessions:
+            self._unit(outcome, lambda ctx: connection_lost(ctx, report.reason))
+        self._encoder.forget(report.connection_id)
+        yield outcome
+
+    def _drained(self, report: Drained) -> Iterator[Outcome]:
+        session = self.hub.sessions.get(report.connection_id)
+        if session is not None and session.welcomed and session.replaying:
+            # It has read what others may have staged in this tick: it counts only with the tick.
+            outcome = Outcome(session.id, durable=True)
+            self._unit(outcome, replay_page)
+            yield outcome
+
+    def _password_checked(self, answer: PasswordChecked) -> Iterator[Outcome]:
+        session_id = answer.job.session_id
+        if session_id not in self.hub.sessions:
+            return
+        outcome = Outcome(session_id, answer.job.purpose, answer.job.label)
+        outcome.operations.append(Release(session_id))
+        self._unit(outcome, lambda ctx: password_settled(ctx, answer))
+        self._unit(outcome, lambda ctx: password_checked(ctx, answer))
+        yield outcome
+        remembered = Outcome()
+        self._unit(remembered, lambda ctx: remember_login(ctx, answer))
+        yield remembered
+        yield from self._catch_up(session_id)
+
+    def _catch_up(self, session_id: int) -> Iterator[Outcome]:
+        """Go on with the lines that came while the session waited."""
+        lines = self._backlog.pop(session_id, deque())
+        while lines:
+            session = self.hub.sessions.get(session_id)
+            if session is None:
+                return
+            if session.waiting:
+                self._backlog[session_id] = lines
+                return
+            yield from self._line(session, lines.popleft())
+
+    def _asked(self, asked: Asked) -> Iterator[Outcome]:
+        outcome = Outcome(answered=asked.answer)
+        operation = OPERATIONS.get(asked.operation)
+        if operation is None:
+            outcome.answer["error"] = f"There is no operation {asked.operation}"
+        else:
+            self._unit(outcome, lambda ctx: operation(ctx, asked.request))
+        yield outcome
+
+    def _lingering_due(self, due: LingeringDue) -> Iterator[Outcome]:
+        outcome = Outcome()
+        self._unit(outcome, lambda ctx: lingering_ended(ctx, due.account_id))
+        yield outcome
+
+    # One unit: decide, stage, apply
+
+    def _context(self, session: Session | None, command: str, unit: Unit | None = None) -> Context:
+        tags: Mapping[str, str] = unit.tags if unit is not None else NO_TAGS
+        label = unit.label if unit is not None else None
+        return Context(self.hub, self._store, self._ids, self._now_us, session, command, tags, label)
+
+    def _unit(self, outcome: Outcome, decide: Decide, unit: Unit | None = None) -> None:
+        session = self.hub.sessions.get(outcome.session_id) if outcome.session_id is not None else None
+        ctx = self._context(session, outcome.command, unit)
+        try:
+            decide(ctx)
+            self._stage(ctx, outcome)
+        except AlreadyPosted as known:
+            first = known.first
+            ctx = self._context(session, outcome.command, unit)
+            post_again(ctx, first)
+        except CommandError as error:
+            ctx = self._refused(session, outcome, error)
+        except PostIdReused:
+            text = "This id was used for another post; nothing was sent"
+            ctx = self._refused(session, outcome, CommandError(text, code="POST_ID_REUSED"))
+        except Conflict as error:
+            log.error("conflict in %s: %s", outcome.command, error, exc_info=error)
+            ctx = self._refused(session, outcome, CommandError(str(error), code="CONFLICT"))
+        except StoreFailed as error:
+            # From here on the tick is lost for all that is durable in it.
+            self._failure = self._failure or error
+            outcome.durable = True
+            outcome.if_lost += ctx.if_lost
+            return
+        except Exception as error:
+            log.error("bug in %s", outcome.command, exc_info=error)
+            text = "A fault in the server; this command was not carried out"
+            ctx = self._refused(session, outcome, CommandError(text, code="INTERNAL_ERROR"))
+        outcome.if_lost += ctx.if_lost
+        outcome.answer.update(ctx.answer)
+        self._apply(ctx.effects, outcome)
+
+    def _stage(self, ctx: Context, outcome: Outcome) -> None:
+        durable = [effect for effect in ctx.effects if isinstance(effect, Durable)]
+        if not durable:
+            return
+        if self._store_down:
+            raise _storage_error(outcome.command)
+        if self._failure is not None:
+            raise self._failure
+        self._store.stage(durable)
+        outcome.durable = True
+
+    def _refused(self, session: Session | None, outcome: Outcome, error: CommandError) -> Context:
+        ctx = self._context(session, outcome.command)
+        if session is None:
+            ctx.answer["error"] = str(error)
+            return ctx
+        ctx.refuse(error)
+        if isinstance(error, Hopeless):
+            ctx.close(session, error.text)
+        return ctx
+
+    def _apply(self, effects: Sequence[Effect], outcome: Outcome) -> None:
+        for effect in effects:
+            for delivery in apply(self.hub, effect):
+                self._encoder.encode(delivery, outcome)
+                if isinstance(delivery, Hangup):
+                    self._encoder.forget(delivery.session_id)
+                    self._backlog.pop(delivery.session_id, None)
+
+
+def _storage_error(command: str) -> CommandError:
+    text = f"The server could not write to its disk; {STORAGE_TEXT}"
+    return CommandError(text, Numeric.ERR_UNKNOWNERROR, (command,), "STORAGE_ERROR")

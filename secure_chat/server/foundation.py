@@ -1,0 +1,83 @@
+"""What a server and the command-line tool both stand on: configuration, store, pepper, engine, of one home."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+from secure_chat.chat.hub import Hub
+from secure_chat.chat.settings import RegistrationMode, Settings
+from secure_chat.commands.startup import ensure_lobby
+from secure_chat.config import Config, load_config
+from secure_chat.server.engine import Engine
+from secure_chat.server.home import Home
+from secure_chat.server.ids import RandomIds
+from secure_chat.server.passwords import Hasher, load_or_create_pepper
+from secure_chat.storage.sqlite import SqliteStore
+
+PEPPER_CHECK = "pepper check"
+
+
+def clock_us() -> int:
+    """The time in µs since 1970 UTC."""
+    return time.time_ns() // 1000
+
+
+def settings_of(config: Config) -> Settings:
+    """The plain values that the rules need."""
+    return Settings(
+        server=config.server.name,
+        network=config.server.network,
+        host=config.server.source_host,
+        version=f"secure-chat-{metadata.version('secure-chat')}",
+        created=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        motd=tuple(config.server.motd.splitlines()),
+        lobby=config.lobby.room,
+        quiet_members=config.lobby.quiet_members,
+        registration=RegistrationMode(config.registration.mode),
+        grace_seconds=config.presence.grace_seconds,
+        everyone_creates_rooms=config.rooms.create == "everyone",
+        rooms_per_account=config.rooms.rooms_per_account,
+        sessions_per_account=config.limits.account_sessions,
+        minimum_characters=config.passwords.minimum_characters,
+        refuse_common=config.passwords.refuse_common,
+        log_messages=config.log.messages,
+    )
+
+
+@dataclass(slots=True)
+class Foundation:
+    """A home that is open. Whoever opens it holds the home's lock, and closes it."""
+
+    config: Config
+    settings: Settings
+    store: SqliteStore
+    hasher: Hasher
+    engine: Engine
+
+    def close(self) -> None:
+        """Close the store."""
+        self.store.close()
+
+
+def open_foundation(home: Home, config_file: Path | None) -> Foundation:
+    """Open a home. Raises ConfigError, DatabaseUnusable, StoreFailed."""
+    config = load_config(config_file or home.config, must_exist=config_file is not None)
+    settings = settings_of(config)
+    store = SqliteStore(home.database)
+    try:
+        snapshot = store.load()
+        present = any(not account.removed for account in snapshot.accounts)
+        pepper, check = load_or_create_pepper(home.pepper, store.setting(PEPPER_CHECK), present)
+        store.keep_setting(PEPPER_CHECK, check)
+        hub = Hub(settings)
+        hub.load(snapshot)
+        engine = Engine(hub, store, RandomIds(), clock_us)
+        engine.run_once(ensure_lobby)
+    except BaseException:
+        store.close()
+        raise
+    return Foundation(config, settings, store, Hasher(pepper, config.passwords.bcrypt_rounds), engine)

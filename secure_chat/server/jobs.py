@@ -1,0 +1,53 @@
+"""What the password pool is given to do. Runs on its threads."""
+
+from __future__ import annotations
+
+import logging
+
+from secure_chat.chat.deliveries import CheckPassword
+from secure_chat.chat.settings import Settings
+from secure_chat.commands.login import PasswordChecked
+from secure_chat.server.passwords import Hasher, WeakPassword, check_password
+
+log = logging.getLogger("secure_chat.server")
+
+
+def check(hasher: Hasher, settings: Settings, job: CheckPassword) -> PasswordChecked:
+    """Check a password, and hash the new one where there is one. As slow for unknown names as for known ones.
+
+    Never raises: a fault of ours is answered as if the pool had no place.
+    """
+    try:
+        return _check(hasher, settings, job)
+    except Exception as error:  # noqa: BLE001 - the session waits for an answer, whatever has happened
+        # No traceback: its frames hold the password.
+        log.error("a password could not be checked: %s", type(error).__name__)
+        return PasswordChecked(job, right=None)
+
+
+def _check(hasher: Hasher, settings: Settings, job: CheckPassword) -> PasswordChecked:
+    password = job.password.reveal()
+    if job.stored is None:
+        hasher.verify_dummy(password)
+        return PasswordChecked(job, right=False)
+    if not hasher.verify(password, job.stored):
+        return PasswordChecked(job, right=False)
+    if job.new_password is None:
+        stale = hasher.needs_rehash(job.stored)
+        return PasswordChecked(job, right=True, rehashed=hasher.hash(password) if stale else None)
+    try:
+        new = job.new_password.reveal()
+        require_strong(settings, new, job.identity)
+        return PasswordChecked(job, right=True, new_hash=hasher.hash(new))
+    except WeakPassword as error:
+        return PasswordChecked(job, right=True, weakness=str(error))
+
+
+def require_strong(settings: Settings, password: str, name: str) -> None:
+    """Raises WeakPassword."""
+    check_password(
+        password,
+        minimum_characters=settings.minimum_characters,
+        refuse_common=settings.refuse_common,
+        name=name,
+    )

@@ -1,0 +1,54 @@
+"""The log: one line an event, for people or for programs. Nothing raw from outside goes in unescaped."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import TextIO
+
+FACT_LIMIT_CHARACTERS = 300
+
+
+def escape(value: object) -> str:
+    """A value as it may stand in a log line: quoted, and escaped where it is not plain."""
+    text = str(value)[:FACT_LIMIT_CHARACTERS]
+    if text and all(c.isalnum() or c in "-_.#:/()@+" for c in text):
+        return text
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in quoted)
+
+
+class TextFormatter(logging.Formatter):
+    """`2026-11-21T12:00:00Z info login account=alice address=192.0.2.1`"""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line; a traceback goes below it."""
+        when = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        facts = "".join(f" {key}={escape(value)}" for key, value in getattr(record, "facts", {}).items())
+        line = f"{when} {record.levelname.lower()} {record.getMessage()}{facts}"
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as an object: time, level, event, its facts, the traceback."""
+        when = datetime.fromtimestamp(record.created, UTC).isoformat()
+        line = {"time": when, "level": record.levelname.lower(), "event": record.getMessage()}
+        line.update(getattr(record, "facts", {}))
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def set_up(kind: str, level: str, stream: TextIO | None = None) -> None:
+    """Send our log to the stream (standard error), as `text` or `json`, from this level up."""
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(JsonFormatter() if kind == "json" else TextFormatter())
+    logger = logging.getLogger("secure_chat")
+    logger.handlers = [handler]
+    logger.setLevel(level.upper())
+    logger.propagate = False

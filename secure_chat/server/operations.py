@@ -1,0 +1,81 @@
+"""Asking for an operation on a home: of the server that runs on it, or else of the store itself."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+from secure_chat.chat.settings import Settings
+from secure_chat.errors import SecureChatError
+from secure_chat.server.foundation import open_foundation
+from secure_chat.server.happenings import Asked
+from secure_chat.server.home import Home, HomeLock
+from secure_chat.server.jobs import require_strong
+from secure_chat.server.passwords import Hasher
+
+ANSWER_SECONDS = 60.0
+REQUEST_LIMIT_BYTES = 65_536
+ANSWER_LIMIT_BYTES = 64 * 1024 * 1024
+
+
+class OperationRefused(SecureChatError):
+    """The operation was not done; the text says why."""
+
+
+def prepared(request: dict[str, Any], hasher: Hasher, settings: Settings) -> dict[str, Any]:
+    """The request with its password, if it has one, hashed. Takes the time of a hash. Raises WeakPassword."""
+    if "password" not in request:
+        return request
+    ready = dict(request)
+    password = str(ready.pop("password"))
+    require_strong(settings, password, str(ready.get("name", "")))
+    ready["password_hash"] = hasher.hash(password)
+    return ready
+
+
+def ask(home: Home, operation: str, request: dict[str, Any], config_file: Path | None = None) -> dict[str, Any]:
+    """Do an operation on a home and give its answer once it is on disk.
+
+    Raises OperationRefused, or what opening the home raises.
+    """
+    try:
+        answer = _ask_server(home, {**request, "operation": operation})
+    except (FileNotFoundError, ConnectionRefusedError):
+        answer = _work_alone(home, operation, request, config_file)
+    except OSError as error:
+        text = f"The server on {home.path} does not answer ({error.strerror or 'timed out'})"
+        raise OperationRefused(text) from error
+    if "error" in answer:
+        raise OperationRefused(str(answer["error"]))
+    return answer
+
+
+def _ask_server(home: Home, request: dict[str, Any]) -> dict[str, Any]:
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(ANSWER_SECONDS)
+        sock.connect(str(home.socket))
+        sock.sendall(json.dumps(request).encode() + b"\n")
+        with sock.makefile("rb") as lines:
+            answer = json.loads(lines.readline(ANSWER_LIMIT_BYTES) or b"{}")
+    if not isinstance(answer, dict) or not answer:
+        text = "The server ended before it answered; it is not known whether it was done"
+        raise OperationRefused(text)
+    return answer
+
+
+def _work_alone(home: Home, operation: str, request: dict[str, Any], config_file: Path | None) -> dict[str, Any]:
+    home.make()
+    lock = HomeLock(home, purpose=operation)
+    try:
+        foundation = open_foundation(home, config_file)
+        try:
+            answers: list[dict[str, Any]] = []
+            ready = prepared(request, foundation.hasher, foundation.settings)
+            outcomes = foundation.engine.tick([Asked(operation, ready, answers.append)])
+            return dict(outcomes[0].answer)
+        finally:
+            foundation.close()
+    finally:
+        lock.release()

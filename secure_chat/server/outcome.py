@@ -1,0 +1,34 @@
+"""What a command came to: what is released once its tick is on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from secure_chat.chat.deliveries import CheckPassword, LogLine
+from secure_chat.chat.effects import Effect
+from secure_chat.net.operations import Operation
+from secure_chat.protocol.message import Message
+
+
+@dataclass(slots=True)
+class Outcome:
+    """One command's share of a tick, in the order of the tick.
+
+    `labelled` are the lines that answer a labelled command, until `Encoder.finish` puts the label on them.
+    `durable`: it counts only if the tick is on disk; else `if_lost` is done instead. `answer` and `answered`
+    are for the command-line tool.
+    """
+
+    session_id: int | None = None
+    command: str = "*"
+    label: str | None = None
+    operations: list[Operation] = field(default_factory=list)
+    labelled: list[Message] = field(default_factory=list)
+    label_place: int | None = None
+    jobs: list[CheckPassword] = field(default_factory=list)
+    logs: list[LogLine] = field(default_factory=list)
+    durable: bool = False
+    if_lost: list[Effect] = field(default_factory=list)
+    answer: dict[str, object] = field(default_factory=dict)
+    answered: Callable[[dict[str, object]], None] | None = None
