@@ -38,13 +38,16 @@ class StubServer:
         self.echo = True
         self.refusal: list[str] = []
         self.refuse_posts: str | None = None
+        self.greetings: list[str] = []
+        self.close_after = "QUIT"
         self.connections = 0
         self.on_line: Callable[[Message], list[str] | None] = lambda message: None
         self._change = threading.Condition()
         self._peers: list[_Peer] = []
         self._listener = socket.create_server(("127.0.0.1", port))
         self.port: int = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
 
     def use(self, certificate: Certificate) -> None:
         """Show this certificate to who comes next."""
@@ -52,9 +55,17 @@ class StubServer:
         self._context.load_cert_chain(certificate.pem, certificate.key)
 
     def close(self) -> None:
-        """Stop listening and drop everybody."""
+        """Stop listening and drop everybody; a second time nothing is left to do."""
+        if self._listener.fileno() < 0:
+            return
+        # Closing alone does not wake a thread that waits in accept().
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._accepting.join()
         self._listener.close()
         self.drop()
+        for peer in self._peers:
+            peer.thread.join(DEADLINE_SECONDS)
+        self._peers.clear()
 
     def drop(self) -> None:
         """Break all connections."""
@@ -94,7 +105,7 @@ class StubServer:
             self.connections += 1
             peer = _Peer(self, raw, self._context)
             self._peers.append(peer)
-            threading.Thread(target=peer.run, daemon=True).start()
+            peer.thread.start()
 
 
 class _Peer:
@@ -105,13 +116,17 @@ class _Peer:
         self._raw = raw
         self._context = context
         self._queue: deque[str | None] = deque()
+        self._closing = threading.Lock()
         self._wake_in, self._wake_out = socket.socketpair()
         self._chunks = ""
         self._nick = "*"
+        self.thread = threading.Thread(target=self.run, daemon=True)
 
     def put(self, line: str | None) -> None:
-        self._queue.append(line)
-        self._wake_in.send(b"!")
+        with self._closing:
+            self._queue.append(line)
+            if self._wake_in.fileno() >= 0:
+                self._wake_in.send(b"!")
 
     def run(self) -> None:
         try:
@@ -120,6 +135,10 @@ class _Peer:
                 self._talk(tls)
         except OSError:
             self._raw.close()
+        finally:
+            with self._closing:
+                self._wake_in.close()
+                self._wake_out.close()
 
     def _talk(self, tls: ssl.SSLSocket) -> None:
         buffer = LineBuffer(tags_limit_bytes=8191)
@@ -143,7 +162,7 @@ class _Peer:
                     for answer in self._answers(message):
                         tls.sendall(answer.encode() + b"\r\n")
                     self._server.note(b"", message)
-                    if message.command == "QUIT":
+                    if message.command == self._server.close_after:
                         return
 
     def _answers(self, message: Message) -> Iterator[str]:
@@ -190,6 +209,7 @@ class _Peer:
         yield f":stub 372 {nick} :- Be kind."
         yield f":stub 376 {nick} :End of /MOTD command."
         yield from self._enter("#lobby")
+        yield from self._server.greetings
 
     def _enter(self, room: str) -> Iterator[str]:
         yield f":{self._source} JOIN {room} {self._nick} :{self._nick}"

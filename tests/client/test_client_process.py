@@ -6,8 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from secure_chat.client.outcome import ExitCode
-from tests.client.stub_certificates import Certificate
+from tests.client.stub_certificates import Certificate, make_leaf
 from tests.client.stub_server import DEADLINE_SECONDS, PASSWORD, StubServer, environment
 
 
@@ -26,34 +28,125 @@ def connect(
     )
 
 
-def test_a_script_says_something_and_leaves(tmp_path: Path, ca: Certificate, server: StubServer) -> None:
-    done = connect(
-        tmp_path, f"ivan@localhost:{server.port}", "--ca", str(ca.pem), "--password-stdin", said="hello\n"
-    )
+@pytest.fixture
+def arguments(server: StubServer, ca: Certificate) -> list[str]:
+    """What a script gives that is trusted and logs in."""
+    return [f"ivan@localhost:{server.port}", "--ca", str(ca.pem), "--password-stdin"]
+
+
+def test_a_script_says_something_and_leaves(tmp_path: Path, arguments: list[str], server: StubServer) -> None:
+    done = connect(tmp_path, *arguments, said="hello\n/msg bob psst\n/who\nПривет, мир\nno line end")
     assert done.returncode == ExitCode.QUIT, done.stderr
-    assert server.said() == ["#lobby hello"]
-    assert done.stdout.count("<ivan> hello") == 1
+    assert server.said() == ["#lobby hello", "bob psst", "#lobby Привет, мир", "#lobby no line end"]
+    for text in ("#lobby <ivan> hello", "[private to bob] psst", "#lobby <ivan> Привет, мир"):
+        assert done.stdout.count(text) == 1
+    assert "here now: @alice" in done.stdout
     assert "Connected as ivan" in done.stderr
     assert server.lines[-1].command == "QUIT"
+    assert "\x1b" not in done.stdout + done.stderr
+    assert PASSWORD not in done.stdout + done.stderr
 
 
-def test_a_wrong_password_is_refused(tmp_path: Path, ca: Certificate, server: StubServer) -> None:
-    done = connect(
-        tmp_path,
-        f"ivan@localhost:{server.port}",
-        "--ca",
-        str(ca.pem),
-        "--password-stdin",
-        password="wrong password",
-    )
+def test_russian(tmp_path: Path, arguments: list[str]) -> None:
+    assert "Вы вошли под именем ivan" in connect(tmp_path, *arguments, "--lang", "ru").stderr
+    assert "Вы вошли под именем ivan" in connect(tmp_path, *arguments, LANGUAGE="ru", LC_ALL="C.UTF-8").stderr
+    assert "Connected as ivan" in connect(tmp_path, *arguments, "--lang", "en", LANGUAGE="ru").stderr
+
+
+def test_a_wrong_password_is_refused(tmp_path: Path, arguments: list[str]) -> None:
+    done = connect(tmp_path, *arguments, password="wrong password", said="hello\n")
     assert done.returncode == ExitCode.LOGIN_REFUSED
     assert "SASL authentication failed" in done.stderr
     assert "wrong password" not in done.stdout + done.stderr
 
 
-def test_a_stranger_gets_not_one_byte(tmp_path: Path, leaf: Certificate, server: StubServer) -> None:
+def test_a_stranger_gets_not_one_byte(tmp_path: Path, server: StubServer) -> None:
     done = connect(tmp_path, f"ivan@localhost:{server.port}", "--password-stdin", said="hello\n")
     assert done.returncode == ExitCode.NOT_TRUSTED
     assert "SHA256:" in done.stderr
     assert server.connections == 2
     assert not server.received
+
+
+def test_a_changed_key_gets_not_one_byte(
+    tmp_path: Path, ca: Certificate, arguments: list[str], server: StubServer
+) -> None:
+    target = arguments[0]
+    stderr = connect(tmp_path, target, "--password-stdin").stderr
+    fingerprint = next(word for word in stderr.split() if word.startswith("SHA256:"))
+    assert connect(tmp_path, target, "--password-stdin", "--fingerprint", fingerprint).returncode == ExitCode.QUIT
+    assert connect(tmp_path, target, "--password-stdin").returncode == ExitCode.QUIT
+    server.use(make_leaf(tmp_path, ca, name="changed"))
+    server.received.clear()
+    done = connect(tmp_path, *arguments)
+    assert done.returncode == ExitCode.NOT_TRUSTED
+    assert "HAS CHANGED" in done.stderr
+    assert fingerprint in done.stderr
+    assert len({word for word in done.stderr.split() if word.startswith("SHA256:")}) == 2
+    assert not server.received
+
+
+def test_nobody_there(tmp_path: Path, arguments: list[str], server: StubServer) -> None:
+    server.close()
+    done = connect(tmp_path, *arguments)
+    assert done.returncode == ExitCode.CANNOT_CONNECT
+    assert "Nobody listens" in done.stderr
+
+
+def test_something_else_there(tmp_path: Path, arguments: list[str], server: StubServer) -> None:
+    server.on_line = lambda message: ["ERROR :This server is full"]
+    server.close_after = "USER"
+    done = connect(tmp_path, *arguments)
+    assert done.returncode == ExitCode.CANNOT_CONNECT
+    assert "This server is full" in done.stderr
+
+
+def test_terminal_escapes_of_others_do_nothing(tmp_path: Path, arguments: list[str], server: StubServer) -> None:
+    evil = "\x1b]0;owned\x07\x9b31m\u202ereversed"
+    server.greetings = [f":bob!u@h PRIVMSG #lobby :{evil}", f":stub NOTICE ivan :{evil}", f":stub 401 ivan :{evil}"]
+    done = connect(tmp_path, *arguments)
+    assert done.stdout.count("␛]0;owned␇<U+009B>31m<U+202E>reversed") == 2
+    assert done.stderr.count("␛]0;owned␇<U+009B>31m<U+202E>reversed") == 1
+    assert not set("\x1b\x07\x9b\u202e") & set(done.stdout + done.stderr)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        (),
+        ("ivan@",),
+        ("ivan@localhost",),
+        ("localhost", "--password-stdin"),
+        ("1van@localhost", "--password-stdin"),
+        ("ivan@localhost:99999", "--password-stdin"),
+        ("ivan@localhost", "--password-stdin", "--fingerprint", "rubbish"),
+        ("ivan@localhost", "--password-stdin", "--ca", "not-there.pem"),
+        ("ivan@localhost", "--lang", "tlh"),
+    ],
+)
+def test_usage(tmp_path: Path, given: tuple[str, ...]) -> None:
+    done = connect(tmp_path, *given)
+    assert done.returncode == ExitCode.USAGE
+    assert "Error:" in done.stderr
+
+
+def test_an_empty_password_is_a_usage_error(tmp_path: Path, arguments: list[str], server: StubServer) -> None:
+    assert connect(tmp_path, *arguments, password="").returncode == ExitCode.USAGE
+    assert server.connections == 0
+
+
+def test_a_reader_that_goes_away(tmp_path: Path, arguments: list[str]) -> None:
+    command = [sys.executable, "-m", "secure_chat", "connect", *arguments]
+    client = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(tmp_path)
+    )
+    assert client.stdin is not None
+    assert client.stdout is not None
+    client.stdout.close()
+    client.stdin.write(f"{PASSWORD}\nhello\n".encode())
+    client.stdin.flush()
+    assert client.wait(DEADLINE_SECONDS) == ExitCode.QUIT
+    client.stdin.close()
+    assert client.stderr is not None
+    with client.stderr:
+        assert b"Traceback" not in client.stderr.read()
