@@ -122,11 +122,18 @@ class Context:
     def closing(self, session: Session, reason: str) -> tuple[Effect, ...]:
         """The effects that end a session."""
         return (
+            self.farewell(session, reason),
             ToSession(session.id, Message("ERROR", (reason,))),
             SessionSet(session.but(phase=Phase.CLOSING)),
             Hangup(session.id, reason),
             SessionGone(session.id, reason, self.now_us),
         )
+
+    def farewell(self, session: Session, reason: str) -> LogLine:
+        """The log's line about a session that ends."""
+        account = self.hub.accounts.get(session.account_id) if session.account_id is not None else None
+        shown = account.name if account is not None else "(not logged in)"
+        return LogLine("disconnect", (("session", session.id), ("account", shown), ("reason", reason)))
 
     def person(self, name: str) -> Account:
         """The account of this name. Raises 401."""

@@ -46,8 +46,7 @@ def connection_lost(ctx: Context, reason: str) -> None:
     grace_us = int(ctx.settings.grace_seconds * 1_000_000)
     lingers_until_us = ctx.now_us + grace_us if grace_us else None
     ctx.add(SessionGone(session.id, "Connection lost", ctx.now_us, lingers_until_us))
-    name = ctx.hub.accounts[session.account_id].name if session.account_id is not None else "(not logged in)"
-    ctx.log("disconnect", session=session.id, account=name, reason=reason)
+    ctx.add(ctx.farewell(session, reason))
 
 
 def lingering_ended(ctx: Context, account_id: int) -> None:

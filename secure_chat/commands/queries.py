@@ -49,11 +49,12 @@ def motd(ctx: Context) -> None:
 @command("LUSERS", usage="LUSERS")
 def lusers(ctx: Context) -> None:
     """Show how many people are online and how many rooms there are."""
-    online = len(ctx.hub.presence)
-    operators = sum(ctx.hub.accounts[account_id].administrator for account_id in ctx.hub.presence)
+    people = ctx.hub.presence.keys() | {ctx.account.id}
+    online = len(people)
+    operators = sum(ctx.hub.accounts[account_id].administrator for account_id in people)
     ctx.reply(Numeric.RPL_LUSERCLIENT, f"There are {online} users and 0 invisible on 1 servers")
     ctx.reply(Numeric.RPL_LUSEROP, str(operators), "operator(s) online")
-    unregistered = sum(not session.welcomed for session in ctx.hub.sessions.values())
+    unregistered = sum(s.account_id is None for s in ctx.hub.sessions.values())
     ctx.reply(Numeric.RPL_LUSERUNKNOWN, str(unregistered), "unknown connection(s)")
     ctx.reply(Numeric.RPL_LUSERCHANNELS, str(len(ctx.hub.rooms)), "channels formed")
     ctx.reply(Numeric.RPL_LUSERME, f"I have {online} clients and 0 servers")
