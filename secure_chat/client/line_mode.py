@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable
 from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
+from prompt_toolkit.enums import DEFAULT_BUFFER
+from prompt_toolkit.filters import has_focus
 from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output import ColorDepth
@@ -116,16 +118,21 @@ class LineMode:
             app.exit(exception=EOFError())
 
     def _read(self) -> None:
-        while not self._link.is_over:
-            text = self._session.prompt(pre_run=self._stop_prompt)
-            for line in text.splitlines():
-                name = slash.split_line(line)[0] if line.startswith("/") else line.strip()
-                if name == "password":
-                    self._change_password()
-                else:
-                    self._link.put(Typed(line))
-                if name in ("quit", "exit"):
+        # Between two prompts the terminal would echo what is typed ahead, a password too.
+        with self._session.input.raw_mode():
+            while not self._link.is_over:
+                text = self._session.prompt(pre_run=self._stop_prompt)
+                if any(self._hand_over(line) for line in text.splitlines()):
                     return
+
+    def _hand_over(self, line: str) -> bool:
+        """Do, or let the link do, what was typed; whether it was the wish to leave."""
+        name = slash.command_in(line)
+        if name == "password":
+            self._change_password()
+        else:
+            self._link.put(Typed(line))
+        return name in ("quit", "exit")
 
     def _change_password(self) -> None:
         if new_password := ask_new_password(lambda question: self._secrets.prompt(f"{question}: ")):
@@ -141,7 +148,7 @@ def _keys() -> KeyBindings:
     """Ctrl-C clears a line that has text, and leaves on an empty one."""
     keys = KeyBindings()
 
-    @keys.add("c-c")
+    @keys.add("c-c", filter=has_focus(DEFAULT_BUFFER))
     def _interrupt(event: KeyPressEvent) -> None:
         if event.current_buffer.text:
             event.current_buffer.reset()

@@ -102,9 +102,12 @@ class Link:
     # For the other threads
 
     def put(self, item: Input) -> None:
-        """Hand over what the user typed; waits while too much is waiting. Nothing happens when all is over."""
+        """Hand over what the user typed; a script waits while too much is waiting. When all is over nothing
+        happens.
+        """
+        patient = self._chat.scripted and not isinstance(item, Quit)
         with self._change:
-            self._change.wait_for(lambda: self._over or len(self._inbox) < INBOX_LINES or isinstance(item, Quit))
+            self._change.wait_for(lambda: self._over or not patient or len(self._inbox) < INBOX_LINES)
             if self._over:
                 return
             self._inbox.appendleft(item) if isinstance(item, Quit) else self._inbox.append(item)

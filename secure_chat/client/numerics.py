@@ -21,7 +21,7 @@ NAMES_SHOWN = 30
 
 @on(
     *("001", "002", "003", "004", "042", "250", "251", "252", "253", "254", "255", "265", "266", "312", "315"),
-    *("318", "321", "323", "329", "330", "333", "369", "375", "396", "900", "901", "903", "907"),
+    *("318", "321", "329", "330", "333", "369", "375", "396", "900", "901", "903", "907"),
     *("AUTHENTICATE", "CAP", "ACK", "TAGMSG", "AWAY", "ACCOUNT", "CHGHOST", "SETNAME"),
 )
 def unshown(chat: Chat, message: Message, label: str | None) -> None:
@@ -93,6 +93,13 @@ def room_listed(chat: Chat, message: Message, label: str | None) -> None:  # noq
     online = int(count) if count.isdecimal() else 0
     text = plural("{count} person online", "{count} people online", online).format(count=online)
     tell(chat, message, Tone.ANSWER, f"{text}; {topic}" if topic else text, name)
+
+
+@on("323")
+def rooms_end(chat: Chat, message: Message, label: str | None) -> None:  # noqa: ARG001
+    """The list of rooms is whole; ours may not be in it."""
+    text = _("Your rooms: {rooms}").format(rooms=", ".join(chat.rooms.names()) or _("none"))
+    tell(chat, message, Tone.ANSWER, text)
 
 
 @on("301", min_params=3)

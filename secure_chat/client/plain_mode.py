@@ -65,7 +65,7 @@ def run_plain(
 def _read(link: Link, source: StandardInput, at_terminal: bool) -> None:
     """The keyboard's thread."""
     while (line := source.read_line()) is not None:
-        if at_terminal and line.startswith("/") and slash.split_line(line)[0] == "password":
+        if at_terminal and slash.command_in(line) == "password":
             if new_password := ask_new_password(lambda question: getpass.getpass(f"{question}: ")):
                 link.put(new_password)
         else:

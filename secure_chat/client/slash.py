@@ -68,6 +68,13 @@ def run(chat: Chat, line: str) -> None:
     row.action(chat, rest)
 
 
+def command_in(line: str) -> str | None:
+    """The name of the command that a typed line is, in lower case; "exit" also for that word alone, None for text."""
+    if line.startswith("/") and not line.startswith("//"):
+        return split_line(line)[0]
+    return "exit" if line.strip() == "exit" else None
+
+
 def split_line(line: str) -> tuple[str, str]:
     """The command's name without its slash, in lower case, and the rest."""
     name, _space, rest = line[1:].partition(" ")
@@ -123,9 +130,7 @@ def room(chat: Chat, rest: str) -> None:
 
 @slash("rooms", usage=marked("/rooms"), what=marked("list your rooms and those you could join"))
 def rooms(chat: Chat, rest: str) -> None:  # noqa: ARG001 - every command is given the rest
-    """List rooms."""
-    mine = ", ".join(chat.rooms.names()) or _("none")
-    chat.tell(Tone.ANSWER, _("Your rooms: {rooms}").format(rooms=mine))
+    """List rooms; the handler of the list's end adds ours."""
     _ask(chat, "LIST")
 
 

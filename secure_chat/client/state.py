@@ -107,11 +107,10 @@ class Chat:
         """A line of the user: a slash command, or something to say in the current room."""
         self._now = now
         line = line.rstrip("\r\n").replace("\0", " ").replace("\r", " ").replace("\n", " ")
-        if line.strip() == "exit":
-            self.quit()
-        elif line.startswith("/") and not line.startswith("//"):
+        name = slash.command_in(line)
+        if name is not None:
             try:
-                slash.run(self, line)
+                slash.run(self, line if line.startswith("/") else f"/{name}")
             except slash.SlashError as error:
                 self.tell(Tone.REFUSED, str(error))
         elif line.strip():

@@ -73,12 +73,13 @@ def test_answers_of_the_server(talk: Talk) -> None:
     talk.server(":s 322 ivan #tea 1 :Tea", ":s 322 ivan #milk 2 :", ":s 323 ivan :End")
     talk.server(":s 311 ivan bob u h * :Bob B", ":s 317 ivan bob 125 1 :idle", ":s 319 ivan bob :@#tea #lobby")
     talk.server(":s 306 ivan :x", ":s 305 ivan :x", ":s 671 ivan bob :is using a secure connection")
-    talk.server(":s 482 ivan #lobby :You're not an operator", ":s NOTE * X :Note", ":s 323")
+    talk.server(":s 482 ivan #lobby :You're not an operator", ":s NOTE * X :Note")
     assert talk.texts() == [
         "here now: bob, ivan",
         "here now: eve",
         "1 person online; Tea",
         "2 people online",
+        "Your rooms: #lobby",
         "bob calls themselves “Bob B”",
         "bob has been silent for 2 minutes",
         "bob is in @#tea, #lobby",
@@ -108,3 +109,21 @@ def test_a_new_password_holds_from_its_confirmation_on(talk: Talk) -> None:
     talk.server(":s FAIL PASSWORD WRONG :That is not your password")
     assert talk.chat.password.reveal() == "new secret"
     assert talk.texts() == ["Your password is changed", "That is not your password"]
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("/Quit now", "quit"),
+        ("/password", "password"),
+        (" exit ", "exit"),
+        ("exit now", None),
+        ("password", None),
+        ("quit", None),
+        ("//quit", None),
+        ("", None),
+        ("/", ""),
+    ],
+)
+def test_which_command_a_line_is(line: str, name: str | None) -> None:
+    assert slash.command_in(line) == name

@@ -158,6 +158,14 @@ def test_completion_and_history(logged_in: Start, server: StubServer) -> None:
     server.wait_for(lambda: server.said() == ["alice hello", "alice hello"])
 
 
+def test_words_that_are_no_commands_and_a_paste_of_lines(logged_in: Start, server: StubServer) -> None:
+    client = logged_in()
+    client.expect_exact("#lobby>")
+    client.send("password\r")
+    client.send("\x1b[200~quit\nexit now\x1b[201~\r")
+    server.wait_for(lambda: server.said() == ["#lobby password", "#lobby quit", "#lobby exit now"])
+
+
 def test_what_is_typed_is_kept_while_the_server_is_gone(logged_in: Start, server: StubServer) -> None:
     client = logged_in()
     client.expect_exact("#lobby>")
