@@ -1,6 +1,13 @@
-"""Which connections a worker has, what each is subscribed to, and what is put where."""
+"""Which connections a worker has, what each is subscribed to, and what is put where.
+
+Publishing is the hot path: a message to a room of 200 is 200 lines. Most connections get nothing of a batch but
+what is published, so that a run of publications to one topic is joined once and put behind what is pending for
+all of them as one piece. Only the few that a batch names (a sender, somebody who joins) are served line by line.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from secure_chat.net import operations as op
 from secure_chat.net.connection import Connection, Stage
@@ -16,34 +23,78 @@ class Switchboard:
         self.connections: dict[int, Connection] = {}
         self.dirty: dict[int, Connection] = {}
         self._topics: dict[int, dict[int, Connection]] = {}
+        self._named: dict[int, None] = {}
+        self._run: list[op.Variants] = []
+        self._run_topic: int | None = None
 
     def open(self, connection_id: int) -> Connection | None:
         """The connection of this number, where lines can be sent to it."""
         connection = self.connections.get(connection_id)
         return connection if connection is not None and connection.stage is Stage.OPEN else None
 
+    def begin(self, batch: Sequence[op.Operation]) -> None:
+        """Get ready for a batch: who is named in it is served line by line."""
+        for operation in batch:
+            if isinstance(operation, op.Publish):
+                if operation.skip is not None:
+                    self._named[operation.skip] = None
+            elif isinstance(operation, op.SendEach):
+                self._named.update(dict.fromkeys(operation.connection_ids))
+            else:
+                self._named[operation.connection_id] = None
+
+    def end(self) -> None:
+        """The batch is carried out."""
+        self._end_run()
+        self._named.clear()
+
     def send(self, operation: op.Send) -> None:
         """Put bytes behind what is pending for one connection."""
-        connection = self.open(operation.connection_id)
-        if connection is not None:
-            connection.add(operation.data)
-            self.dirty[connection.id] = connection
+        self._put(self.open(operation.connection_id), operation.data)
 
     def send_each(self, operation: op.SendEach) -> None:
         """The same for several connections, to each in its form."""
         for connection_id in operation.connection_ids:
             connection = self.open(connection_id)
-            data = operation.variants.get(connection.form) if connection is not None else None
-            if connection is not None and data is not None:
-                connection.add(data)
-                self.dirty[connection_id] = connection
+            if connection is not None:
+                self._put(connection, operation.variants.get(connection.form))
 
     def publish(self, operation: op.Publish) -> None:
-        """The same for all subscribers of a topic but one: the hot path, so `add` is written out."""
-        variants, skip, dirty = operation.variants, operation.skip, self.dirty
-        for connection_id, connection in self._topics.get(operation.topic, {}).items():
-            data = variants.get(connection.form)
-            if data is not None and connection_id != skip:
+        """The same for all subscribers of a topic but one."""
+        subscribers = self._topics.get(operation.topic)
+        if subscribers is None:
+            return
+        for connection_id in self._named:
+            connection = subscribers.get(connection_id)
+            if connection is not None and connection_id != operation.skip:
+                self._put(connection, operation.variants.get(connection.form))
+        if operation.topic != self._run_topic:
+            self._end_run()
+            self._run_topic = operation.topic
+        self._run.append(operation.variants)
+
+    def _put(self, connection: Connection | None, data: bytes | None) -> None:
+        if connection is not None and data is not None:
+            connection.add(data)
+            self.dirty[connection.id] = connection
+
+    def _end_run(self) -> None:
+        """Put the run of publications behind what is pending for the subscribers that the batch does not name."""
+        run, self._run = self._run, []
+        subscribers = self._topics.get(self._run_topic, {}) if self._run_topic is not None else {}
+        self._run_topic = None
+        if not run:
+            return
+        joined: dict[int, bytes] = {}
+        named, dirty = self._named, self.dirty
+        for connection_id, connection in subscribers.items():
+            if connection_id in named:
+                continue
+            data = joined.get(connection.form)
+            if data is None:
+                data = b"".join(variants.get(connection.form, b"") for variants in run)
+                joined[connection.form] = data
+            if data:
                 connection.pending.append(data)
                 connection.pending_bytes += len(data)
                 dirty[connection_id] = connection

@@ -109,8 +109,10 @@ class Worker:
         events = self._selector.select(0 if self._undecrypted else waiting)
         now = time.monotonic()
         for batch in self.inbox.take():
+            self._board.begin(batch)
             for operation in batch:
                 self._carry_out[type(operation)](operation, now)
+            self._board.end()
         self._decrypt_rests(now)
         for key, mask in events:
             connection: Connection | None = key.data
