@@ -106,10 +106,12 @@ class LineMode:
     def _talk(self, tls: ssl.SSLSocket) -> None:
         """The link's thread."""
         self._outcome = ExitCode.CONNECTION_LOST
-        self._outcome = self._link.run(tls)
-        app = self._session.app
-        if app.is_running and app.loop is not None:
-            app.loop.call_soon_threadsafe(self._stop_prompt)
+        try:
+            self._outcome = self._link.run(tls)
+        finally:
+            app = self._session.app
+            if app.is_running and app.loop is not None:
+                app.loop.call_soon_threadsafe(self._stop_prompt)
 
     def _stop_prompt(self) -> None:
         """End the prompt when all is over; also called as each prompt begins, or that end could be missed."""

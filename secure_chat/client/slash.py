@@ -69,7 +69,7 @@ def run(chat: Chat, line: str) -> None:
 
 
 def command_in(line: str) -> str | None:
-    """The name of the command that a typed line is, in lower case; "exit" also for that word alone, None for text."""
+    """The name, in lower case, of the command that a typed line is (the word "exit" is one); None for text."""
     if line.startswith("/") and not line.startswith("//"):
         return split_line(line)[0]
     return "exit" if line.strip() == "exit" else None

@@ -55,26 +55,36 @@ class Trust:
 
         Raises TrustError, and whatever `handshake` raises other than a refused certificate.
         """
-        if self._given is not None:
-            return self._pinned(handshake, self._given)
-        if remembered := self._known.fingerprint(self._address):
-            return self._remembered(handshake, remembered)
-        try:
-            return handshake(_verifying(self._ca_file))
-        except ssl.SSLCertVerificationError as error:
-            why = error.verify_message
+        remembered = self._known.fingerprint(self._address)
+        if self._given is None and remembered is None:
+            try:
+                return handshake(_verifying(self._ca_file))
+            except ssl.SSLCertVerificationError as error:
+                why = error.verify_message
+        else:
+            why = ""
         connection = handshake(_pinning())
-        return self._stranger(connection, why)
+        try:
+            shown = _shown_by(connection)
+            if self._given is not None:
+                self._check_given(self._given, shown)
+            elif remembered is not None:
+                self._check_remembered(remembered, shown)
+            else:
+                self._check_stranger(Stranger(self._address, shown, why))
+            if shown != remembered:
+                self._known.remember(self._address, shown)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def without_asking(self) -> None:
         """From now on nobody is asked: a stranger is refused. For connecting again while the user types."""
         self._ask = None
 
-    def _pinned(self, handshake: Handshake, given: str) -> ssl.SSLSocket:
-        connection = handshake(_pinning())
-        shown = _shown_by(connection)
+    def _check_given(self, given: str, shown: str) -> None:
         if shown != given:
-            connection.close()
             raise TrustError(
                 _(
                     "{address} is not the server you asked for. Nothing was sent to it.\n"
@@ -83,43 +93,27 @@ class Trust:
                     "Compare both with what the owner of the server tells you."
                 ).format(address=self._address, shown=shown, given=given)
             )
-        if self._known.fingerprint(self._address) != shown:
-            self._known.remember(self._address, shown)
-        return connection
 
-    def _remembered(self, handshake: Handshake, remembered: str) -> ssl.SSLSocket:
-        connection = handshake(_pinning())
-        shown = _shown_by(connection)
-        if shown == remembered:
-            return connection
-        connection.close()
-        raise TrustError(
-            _(
-                "WARNING: THE KEY OF {address} HAS CHANGED. Nothing was sent to it.\n"
-                "  remembered:   {remembered}\n"
-                "  its key now:  {shown}\n"
-                "Somebody may be listening in, or the owner has made new keys. Ask the owner for the fingerprint, "
-                "not over this chat. If it is the new one, connect once with --fingerprint {shown} "
-                "(remembered keys are in {path})."
-            ).format(address=self._address, remembered=remembered, shown=shown, path=self._known.path)
-        )
+    def _check_remembered(self, remembered: str, shown: str) -> None:
+        if shown != remembered:
+            raise TrustError(
+                _(
+                    "WARNING: THE KEY OF {address} HAS CHANGED. Nothing was sent to it.\n"
+                    "  remembered:   {remembered}\n"
+                    "  its key now:  {shown}\n"
+                    "Somebody may be listening in, or the owner has made new keys. Ask the owner for the "
+                    "fingerprint, not over this chat. If it is the new one, connect once with "
+                    "--fingerprint {shown} (remembered keys are in {path})."
+                ).format(address=self._address, remembered=remembered, shown=shown, path=self._known.path)
+            )
 
-    def _stranger(self, connection: ssl.SSLSocket, why: str) -> ssl.SSLSocket:
-        shown = _shown_by(connection)
-        stranger = Stranger(self._address, shown, why)
+    def _check_stranger(self, stranger: Stranger) -> None:
+        # Who names a CA means it: a server that it does not vouch for is not asked about.
         if self._ca_file is not None or self._ask is None:
-            connection.close()
             raise TrustError(self._unknown_text(stranger))
-        try:
-            if not agrees(self._ask(stranger), shown):
-                raise TrustError(
-                    _("{address} is not trusted. Nothing was sent to it.").format(address=self._address)
-                )
-            self._known.remember(self._address, shown)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+        if not agrees(self._ask(stranger), stranger.fingerprint):
+            text = _("{address} is not trusted. Nothing was sent to it.")
+            raise TrustError(text.format(address=self._address))
 
     def _unknown_text(self, stranger: Stranger) -> str:
         source = _("your CA file") if self._ca_file else _("this computer's certificate store")
