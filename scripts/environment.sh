@@ -1,6 +1,5 @@
 # Sourced by the other scripts: makes the environment `.venv` of this checkout (or `.venv-X.Y` for another
 # Python) and keeps it at the lock's state. Sets `root` and `venv`; prints only when there is something to do.
-#   prepare run|dev [PYTHON]
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
@@ -16,15 +15,30 @@ find_python() {
         "On Debian or Ubuntu: sudo apt install python3 python3-venv"
 }
 
-prepare() {
+find_version() { # find_version X.Y: a Python of just that version
+    local candidate
+    for candidate in "python$1" "$HOME/.pyenv/versions/$1".*/bin/python; do
+        "$candidate" -c "import sys; sys.exit('%d.%d' % sys.version_info[:2] != '$1')" 2>/dev/null \
+            && { echo "$candidate"; return; }
+    done
+    return 1
+}
+
+state_of() { # state_of run|dev: what an environment of that kind is made from
+    local project
+    project=$(sed -n '/^\[project\]/,/^\[tool/p' "$root/pyproject.toml")
+    echo "$1 $({ echo "$project"; cat "$root/locks/$1.txt"; } | sha256sum | cut -d' ' -f1) $root"
+}
+
+prepare() { # prepare run|dev [PYTHON VERSION]
     local kind=$1 python=${2:-} wanted lock made_at
-    venv=$root/.venv${python:+-${python#python}}
+    venv=$root/.venv${3:+-$3}
     lock=$root/locks/$kind.txt
-    wanted="$kind $(cat "$lock" "$root/pyproject.toml" | sha256sum | cut -d' ' -f1) $root"
+    wanted=$(state_of "$kind")
     made_at=$(cat "$venv/made-from" 2>/dev/null || true)
     [ "$made_at" = "$wanted" ] && return
     # An environment for development also runs the server.
-    [ "$kind" = run ] && [ "$made_at" = "dev $(cat "$root/locks/dev.txt" "$root/pyproject.toml" | sha256sum | cut -d' ' -f1) $root" ] && return
+    [ "$kind" = run ] && [ "$made_at" = "$(state_of dev)" ] && return
     python=${python:-$(find_python)}
     echo "Setting up ${venv#"$root"/} with $("$python" -V) (once; about half a minute) ..." >&2
     [ -x "$venv/bin/python" ] && "$venv/bin/python" -c '' 2>/dev/null || {

@@ -75,7 +75,7 @@ def _check(name: str, what: str, special: frozenset[str], limit_characters: int,
         stored = str(_PRESERVED.enforce(name))
         _MAPPED.enforce(name)
     except (UnicodeError, ValueError) as error:
-        raise InvalidName(f"{what} {_reason(error)}") from None  # noqa: EM102
+        raise InvalidName(f"{what} {_reason(error)}") from None
     if len(stored) > limit_characters or len(stored.encode()) > limit_bytes:
         text = f"{what} can have at most {limit_characters} characters and {limit_bytes} bytes"
         raise InvalidName(text)
