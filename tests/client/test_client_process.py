@@ -110,26 +110,6 @@ def test_terminal_escapes_of_others_do_nothing(tmp_path: Path, arguments: list[s
     assert not set("\x1b\x07\x9b\u202e") & set(done.stdout + done.stderr)
 
 
-@pytest.mark.parametrize(
-    "given",
-    [
-        (),
-        ("ivan@",),
-        ("ivan@localhost",),
-        ("localhost", "--password-stdin"),
-        ("1van@localhost", "--password-stdin"),
-        ("ivan@localhost:99999", "--password-stdin"),
-        ("ivan@localhost", "--password-stdin", "--fingerprint", "rubbish"),
-        ("ivan@localhost", "--password-stdin", "--ca", "not-there.pem"),
-        ("ivan@localhost", "--lang", "tlh"),
-    ],
-)
-def test_usage(tmp_path: Path, given: tuple[str, ...]) -> None:
-    done = connect(tmp_path, *given)
-    assert done.returncode == ExitCode.USAGE
-    assert "Error:" in done.stderr
-
-
 def test_an_empty_password_is_a_usage_error(tmp_path: Path, arguments: list[str], server: StubServer) -> None:
     assert connect(tmp_path, *arguments, password="").returncode == ExitCode.USAGE
     assert server.connections == 0
