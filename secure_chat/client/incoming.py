@@ -68,11 +68,8 @@ def joined(chat: Chat, message: Message, label: str | None) -> None:  # noqa: AR
         chat.source = message.source if "!" in (message.source or "") else chat.source
         room = chat.rooms.enter(name)
         room.announce = not chat.is_returning
-        chat.joining.pop(fold(name), None)
-        if chat.current is None and chat.phase is Phase.READY and not chat.scripted:
-            chat.current = name
-        if chat.current is not None and fold(chat.current) == fold(name):
-            chat.current = name
+        if chat.rooms.current is None and chat.phase is Phase.READY and not chat.scripted:
+            chat.rooms.current = name
     elif room_here := chat.rooms.get(name):
         room_here.here[fold(message.nick)] = message.nick
         tell(chat, message, Tone.PRESENCE, _("{name} has joined").format(name=message.nick), room_here.name)
@@ -83,7 +80,7 @@ def parted(chat: Chat, message: Message, label: str | None) -> None:  # noqa: AR
     """Somebody left a room for good."""
     name = message.params[0]
     if is_own(chat, message.nick):
-        chat.leave_room(name, by_own_wish=True)
+        chat.rooms.leave(name, by_own_wish=True)
         tell(chat, message, Tone.PRESENCE, _("you have left"), name)
     elif room := chat.rooms.get(name):
         room.here.pop(fold(message.nick), None)
@@ -106,7 +103,7 @@ def kicked(chat: Chat, message: Message, label: str | None) -> None:  # noqa: AR
     """Somebody was put out of a room."""
     name, person = message.params[:2]
     if is_own(chat, person):
-        chat.leave_room(name, by_own_wish=False)
+        chat.rooms.leave(name, by_own_wish=False)
         text = _("{name} has put you out of the room").format(name=message.nick)
     else:
         if room := chat.rooms.get(name):

@@ -33,7 +33,7 @@ def supported(chat: Chat, message: Message, label: str | None) -> None:  # noqa:
     """What the server is like; we want to know the lobby's name."""
     for token in message.params[1:]:
         if token.startswith(LOBBY_IS):
-            chat.lobby = token.removeprefix(LOBBY_IS) or None
+            chat.rooms.lobby = token.removeprefix(LOBBY_IS) or None
 
 
 @on("372", min_params=2)
@@ -171,11 +171,7 @@ def any_refusal(chat: Chat, message: Message, label: str | None) -> None:
 
 def _refuse(chat: Chat, message: Message, label: str | None, words: tuple[str, ...]) -> None:
     """Show a refusal, and undo what waited for the command: a post, or going into a room."""
-    targets = {fold(word) for word in words[:-1]}
-    for room, (join_label, previous) in list(chat.joining.items()):
-        if label == join_label or (label is None and room in targets):
-            del chat.joining[room]
-            chat.join_failed(room, previous)
+    chat.rooms.refused(label, {fold(word) for word in words[:-1]})
     post = None
     if label is not None or "labeled-response" not in chat.login.acknowledged:
         post = chat.outbox.take(label, words[0] if len(words) > 1 else "")

@@ -10,7 +10,7 @@ from secure_chat.client.events import Kind, Tone
 from secure_chat.client.texts import _, marked
 from secure_chat.errors import SecureChatError
 from secure_chat.protocol.message import Message, Secret
-from secure_chat.protocol.names import InvalidName, check_account_name, check_room_name, fold
+from secure_chat.protocol.names import InvalidName, check_account_name, check_room_name
 from secure_chat.protocol.sasl import encode_chunks
 
 if TYPE_CHECKING:
@@ -104,17 +104,18 @@ def join(chat: Chat, rest: str) -> None:
     name, _space, key = rest.partition(" ")
     room = _room_name(name)
     if known := chat.rooms.get(room):
-        chat.current = known.name
+        chat.rooms.current = known.name
         return
     label = _ask(chat, "JOIN", room, *([key.strip()] if key.strip() else []))
-    chat.joining[fold(room)] = (label or "", chat.current)
-    chat.current = room
+    chat.rooms.ask_for(room, label)
 
 
 @slash("leave", "part", usage=marked("/leave [ROOM]"), what=marked("leave a room for good"))
 def leave(chat: Chat, rest: str) -> None:
     """Stop being a member of a room."""
-    _ask(chat, "PART", _room(chat, rest))
+    name = _room(chat, rest)
+    _ask(chat, "PART", name)
+    chat.rooms.about_to_leave(name)
 
 
 @slash(
@@ -125,7 +126,7 @@ def room(chat: Chat, rest: str) -> None:
     known = chat.rooms.get(_room_name(rest))
     if known is None:
         raise SlashError(_("You are not in {room}. /join {room} goes there.").format(room=_room_name(rest)))
-    chat.current = known.name
+    chat.rooms.current = known.name
 
 
 @slash("rooms", usage=marked("/rooms"), what=marked("list your rooms and those you could join"))
@@ -265,6 +266,6 @@ def _room(chat: Chat, name: str) -> str:
     """The room named, or else the current one."""
     if name:
         return _room_name(name)
-    if chat.current is None:
+    if chat.rooms.current is None:
         raise SlashError(_("You are in no room. Go into one with /join ROOM."))
-    return chat.current
+    return chat.rooms.current

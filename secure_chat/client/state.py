@@ -20,7 +20,6 @@ from secure_chat.client.texts import _, plural
 from secure_chat.errors import ProtocolError
 from secure_chat.protocol.lines import LineBuffer
 from secure_chat.protocol.message import SERVER_TAGS_LIMIT_BYTES, Message, Secret, parse
-from secure_chat.protocol.names import fold
 
 FINISH_SECONDS = 30.0
 """How long the end of input waits for the next confirmation of what was said."""
@@ -51,12 +50,9 @@ class Chat:
         self.was_ready = False
         self.login = Login(identity, password)
         self.source: str | None = None
-        self.rooms = Rooms()
-        self.current: str | None = None
-        self.lobby: str | None = None
+        self.rooms = Rooms(scripted=scripted)
         self.partner: str | None = None
         self.people: set[str] = set()
-        self.joining: dict[str, tuple[str, str | None]] = {}
         self.outbox = Outbox()
         self.batches: dict[str, str | None] = {}
         self.farewell = ""
@@ -79,7 +75,6 @@ class Chat:
         self._silence.heard(now)
         self._barriers.clear()
         self.batches.clear()
-        self.joining.clear()
         self.farewell = ""
         self._buffer = LineBuffer(tags_limit_bytes=SERVER_TAGS_LIMIT_BYTES)
         self.login = Login(self.identity, self.password)
@@ -197,7 +192,7 @@ class Chat:
     def view(self) -> View:
         """What the keyboard's thread may know."""
         people = self.rooms.people() | self.people
-        return View(self.current, self.rooms.names(), people, self.online)
+        return View(self.rooms.current, self.rooms.names(), people, self.online)
 
     # What the slash commands and the handlers of messages use
 
@@ -223,10 +218,10 @@ class Chat:
 
     def say_here(self, text: str, kind: Kind = Kind.TEXT) -> None:
         """Say something in the current room."""
-        if self.current is None:
+        if self.rooms.current is None:
             self.tell(Tone.REFUSED, _("You are in no room. Go into one with /join ROOM."))
         else:
-            self.say(self.current, text, kind)
+            self.say(self.rooms.current, text, kind)
 
     def say(self, target: str, text: str, kind: Kind = Kind.TEXT) -> None:
         """Say something to a room or a person, in as many posts as it takes; unsent posts wait for the server."""
@@ -257,17 +252,6 @@ class Chat:
             self._ready()
         else:
             self._leave_if_finished()
-
-    def leave_room(self, name: str, *, by_own_wish: bool) -> None:
-        """We are no longer in the room. A script that was thrown out has no current room from then on."""
-        self.rooms.leave(name)
-        if self.current is not None and fold(self.current) == fold(name):
-            self.current = self._fallback() if by_own_wish or not self.scripted else None
-
-    def join_failed(self, room: str, previous: str | None) -> None:
-        """The room that was to be the current one let us not in."""
-        if self.current is not None and fold(self.current) == fold(room):
-            self.current = None if self.scripted else previous
 
     def quit(self, *, at_once: bool = False) -> None:
         """The user wants to go. A script waits for its confirmations as at the end of its input, a person, or
@@ -330,19 +314,12 @@ class Chat:
         back = self.was_ready
         self._go(Phase.READY)
         self.was_ready = True
-        if self.current is None and not (back and self.scripted):
-            self.current = self._fallback()
-        elif self.current is not None and self.rooms.get(self.current) is None:
-            self.leave_room(self.current, by_own_wish=False)
+        self.rooms.restored(first_time=not back)
         text = _("Back again as {name}.") if back else _("Connected as {name}. /help lists what you can do.")
         self.tell(Tone.CONNECTION, text.format(name=self.nick))
         self._send_posts()
         if self._finish_by is not None:
             self._put_barrier()
-
-    def _fallback(self) -> str | None:
-        lobby = self.rooms.get(self.lobby)
-        return lobby.name if lobby else next(iter(self.rooms.names()), None)
 
     def _send_posts(self) -> None:
         for post in self.outbox.waiting():

@@ -96,7 +96,7 @@ def test_a_room_lost_while_away() -> None:
         talk.type("/room tea")
         talk.chat.lost("cut", talk.now)
         talk.log_in("#lobby")
-        assert talk.chat.current == current
+        assert talk.chat.rooms.current == current
 
 
 # Leaving

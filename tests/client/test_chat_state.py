@@ -94,8 +94,8 @@ def test_the_name_is_what_the_server_says() -> None:
 
 
 def test_the_lobby_is_current_even_if_another_room_comes_first() -> None:
-    assert Talk().log_in("#tea", "#Lobby").chat.current == "#Lobby"
-    assert Talk().log_in("#tea", "#milk").chat.current == "#tea"
+    assert Talk().log_in("#tea", "#Lobby").chat.rooms.current == "#Lobby"
+    assert Talk().log_in("#tea", "#milk").chat.rooms.current == "#tea"
 
 
 def test_who_comes_and_goes(talk: Talk) -> None:
@@ -117,11 +117,10 @@ def test_a_line_typed_after_join_goes_to_that_room(talk: Talk) -> None:
     assert words([join, hello]) == ["JOIN #tea", "PRIVMSG #tea hello"]
     label = join.tags["label"]
     talk.server(f"@label={label} :s BATCH +1 labeled-response", f"@batch=1 :{ME} JOIN #Tea ivan :x", ":s BATCH -1")
-    assert talk.chat.current == "#Tea"
-    assert not talk.chat.joining
+    assert talk.chat.rooms.current == "#Tea"
     assert talk.type("/join #TEA") == []
     talk.type("/room lobby")
-    assert talk.chat.current == "#lobby"
+    assert talk.chat.rooms.current == "#lobby"
 
 
 @pytest.mark.parametrize(("scripted", "current"), [(False, "#lobby"), (True, None)])
@@ -130,7 +129,7 @@ def test_a_refused_join(scripted: bool, current: str | None, numeric: str) -> No
     talk = Talk(scripted=scripted).log_in()
     (join,) = talk.type("/join #tea")
     talk.server(f"@label={join.tags['label']} :s {numeric}")
-    assert talk.chat.current == current
+    assert talk.chat.rooms.current == current
     if scripted:
         assert talk.type("meant for the tea room") == []
         assert "You are in no room" in talk.texts()[-1]
@@ -141,15 +140,30 @@ def test_put_out_of_the_room(scripted: bool, current: str | None) -> None:
     talk = Talk(scripted=scripted).log_in("#lobby", "#tea")
     talk.type("/room #tea")
     talk.server(":alice!u@h KICK #tea ivan :out")
-    assert talk.chat.current == current
+    assert talk.chat.rooms.current == current
 
 
 def test_leaving_a_room_leads_to_the_lobby() -> None:
     talk = Talk(scripted=True).log_in("#lobby", "#tea")
     talk.type("/room #tea")
-    assert words(talk.type("/leave")) == ["PART #tea"]
+    assert words(talk.type("/leave", "bye")) == ["PART #tea", "PRIVMSG #lobby bye"]
     talk.server(f":{ME} PART #tea")
-    assert talk.chat.current == "#lobby"
+    assert talk.chat.rooms.current == "#lobby"
+
+
+def test_the_lobby_is_not_left_behind(talk: Talk) -> None:
+    (part,) = talk.type("/leave")
+    talk.server(f"@label={part.tags['label']} :s FAIL PART CANNOT_LEAVE #lobby :Everybody is in the lobby")
+    assert talk.chat.rooms.current == "#lobby"
+    assert talk.texts() == ["#lobby: Everybody is in the lobby"]
+
+
+def test_two_rooms_asked_for_and_both_refused(talk: Talk) -> None:
+    one, two = talk.type("/join one", "/join two")
+    talk.server(f"@label={one.tags['label']} :s 473 ivan #one :No")
+    assert talk.chat.rooms.current == "#two"
+    talk.server(f"@label={two.tags['label']} :s 473 ivan #two :No")
+    assert talk.chat.rooms.current == "#lobby"
 
 
 def test_topics_modes_and_invitations(talk: Talk) -> None:
