@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -13,6 +13,7 @@ import click
 from secure_chat.errors import SecureChatError
 
 DEFAULT_PORT = 6697
+SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -89,6 +90,7 @@ def _serve(
     from secure_chat.server.ready import ensure_certificates, ready_text
 
     assert isinstance(home, Home)
+    _hold_signals()
     foundation = open_foundation(home, config_file)
     try:
         section = foundation.config.log
@@ -103,38 +105,28 @@ def _serve(
         server.start()
         click.echo(ready_text(server, foundation, home))
         log.info("ready")
-        _wait_for_signal(server.reload)
+        _wait_for_end(server.reload)
         server.stop()
         log.info("stopped")
     finally:
         foundation.close()
 
 
-def _wait_for_signal(reload: object) -> None:
-    """Until SIGTERM or SIGINT; a second one ends the process at once. SIGHUP calls `reload`."""
-    ending, reloading = threading.Event(), threading.Event()
-    woken = threading.Event()
+def _hold_signals() -> None:
+    """From here on, in this thread and all it starts, these signals wait until they are asked for.
 
-    def end(number: int, _frame: object) -> None:
-        if ending.is_set():
-            os._exit(128 + number)
-        ending.set()
-        woken.set()
+    (A handler runs in the main thread only when that wakes up, and the system may give a signal to any thread.)
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 
-    def hang_up(_number: int, _frame: object) -> None:
-        reloading.set()
-        woken.set()
 
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
-    signal.signal(signal.SIGHUP, hang_up)
-    while not ending.is_set():
-        woken.wait()
-        woken.clear()
-        if reloading.is_set():
-            reloading.clear()
-            assert callable(reload)
-            reload()
+def _wait_for_end(reload: Callable[[], None]) -> None:
+    """Until SIGTERM or SIGINT; SIGHUP calls `reload`. A second SIGTERM or SIGINT ends the process at once."""
+    while signal.sigwait(SIGNALS) == signal.SIGHUP:
+        reload()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: os._exit(128 + number))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
 def _explain(error: OSError, addresses: list[tuple[str, int]]) -> str:

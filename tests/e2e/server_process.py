@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
@@ -47,6 +48,12 @@ class ServerProcess:
         return self
 
     @property
+    def server_id(self) -> int:
+        """The server's process, which may be a child of what was started (strace)."""
+        found = re.search(r" process=(\d+)", self.text)
+        return int(found[1]) if found else self.process.pid
+
+    @property
     def port(self) -> int:
         """Where it listens."""
         found = re.search(r"^ +127\.0\.0\.1:(\d+)", self.text, re.MULTILINE)
@@ -73,14 +80,14 @@ class ServerProcess:
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send a signal and wait for the end; the exit code."""
         if self.process.poll() is None:
-            self.process.send_signal(number)
+            os.kill(self.server_id, number)
         code = self.process.wait(STOP_SECONDS)
         self._finish()
         return code
 
     def kill(self) -> None:
         """kill -9."""
-        self.process.kill()
+        os.kill(self.server_id, signal.SIGKILL)
         self.process.wait(STOP_SECONDS)
         self._finish()
 
