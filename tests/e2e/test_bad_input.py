@@ -10,7 +10,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from tests.e2e.conftest import Start
+from tests.conftest import Start
 from tests.e2e.irc_client import IrcClient, log_in
 from tests.e2e.server_process import ServerProcess, run_tool
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Start
+from tests.conftest import Start
 from tests.e2e.irc_client import log_in
 from tests.e2e.waiting import wait_for
 

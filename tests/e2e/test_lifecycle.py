@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from secure_chat.server.certificates import create
-from tests.e2e.conftest import Start
+from tests.conftest import Start
 from tests.e2e.irc_client import IrcClient, log_in
 from tests.e2e.server_process import PASSWORD, ServerProcess, run_tool
 from tests.e2e.waiting import wait_for

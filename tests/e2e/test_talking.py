@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.e2e.conftest import Start
+from tests.conftest import Start
 from tests.e2e.irc_client import IrcClient, log_in
 from tests.e2e.server_process import PASSWORD, ServerProcess
 

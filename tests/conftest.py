@@ -1,4 +1,4 @@
-"""Homes and servers for the end-to-end tests."""
+"""Homes and servers for tests that run the real server as a process."""
 
 from __future__ import annotations
 

@@ -1,0 +1,60 @@
+"""A real terminal: a program in tmux, keys typed into it, its screen read."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.e2e.waiting import wait_for
+
+SCREEN_SECONDS = 20.0
+
+
+class Terminal:
+    """A tmux server of its own, with one window of 120 x 40."""
+
+    def __init__(self, command: Sequence[str], folder: Path) -> None:
+        self._socket = str(folder / "tmux.sock")
+        environment = {
+            "LC_ALL": "C.UTF-8",
+            "TERM": "xterm-256color",
+            "HOME": str(folder),
+            "PATH": os.environ["PATH"],
+        }
+        exports = [f"{key}={value}" for key, value in environment.items()]
+        self._tmux(
+            "-u",
+            "-f",
+            "/dev/null",
+            "new-session",
+            "-d",
+            "-x",
+            "120",
+            "-y",
+            "40",
+            shlex.join(["env", *exports, *command]),
+        )
+
+    def type(self, text: str) -> None:
+        """Type a line."""
+        self._tmux("send-keys", "-l", text)
+        self._tmux("send-keys", "Enter")
+
+    def screen(self) -> str:
+        """What is on the screen."""
+        return self._tmux("capture-pane", "-p")
+
+    def wait_for(self, words: str) -> None:
+        """Until the screen shows these words."""
+        wait_for(lambda: words in self.screen(), SCREEN_SECONDS, lambda: f"no {words!r} on:\n{self.screen()}")
+
+    def close(self) -> None:
+        """End the program."""
+        self._tmux("kill-server")
+
+    def _tmux(self, *arguments: str) -> str:
+        command = ["tmux", "-S", self._socket, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout
