@@ -86,7 +86,7 @@ class LineMode:
             color_depth=depth,
             erase_when_done=True,
         )
-        self._secrets: PromptSession[str] = PromptSession(is_password=True, color_depth=depth)
+        self._secrets: PromptSession[str] = PromptSession(is_password=True, color_depth=depth, erase_when_done=True)
         screen.refresh = self._session.app.invalidate
 
     def run(self, tls: ssl.SSLSocket, on_ready: Callable[[], None]) -> ExitCode:

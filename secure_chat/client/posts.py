@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from secure_chat.client.events import Kind
@@ -34,7 +35,7 @@ class Seen:
 
 @dataclass(slots=True)
 class Post:
-    """One message to one room or person. `label` is that of its last sending; None while it is not on the wire."""
+    """One message to one room or person. `label` is that of its last sending."""
 
     post_id: str
     target: str
@@ -61,38 +62,41 @@ class Outbox:
     """Posts in the order they were typed, until each is confirmed or refused."""
 
     def __init__(self) -> None:
-        self._posts: list[Post] = []
+        self._waiting: list[Post] = []
+        self._sent: dict[str, Post] = {}
 
     def __len__(self) -> int:
-        return len(self._posts)
+        return len(self._waiting) + len(self._sent)
 
     def add(self, post: Post) -> None:
         """Keep a post that is not on the wire yet."""
-        self._posts.append(post)
+        self._waiting.append(post)
 
-    def waiting(self) -> list[Post]:
-        """The posts that are not on the wire."""
-        return [post for post in self._posts if post.label is None]
+    def send(self, new_label: Callable[[], str]) -> list[Post]:
+        """Give all posts that wait, with new labels; from now on they count as sent."""
+        sent, self._waiting = self._waiting, []
+        for post in sent:
+            post.label = new_label()
+            self._sent[post.label] = post
+        return sent
 
-    def take(self, label: str | None, target: str, body: str | None = None) -> Post | None:
+    def take(self, label: str | None, target: str = "", body: str | None = None) -> Post | None:
         """Remove and give the post that was sent with `label`; without one the first to `target` with that body."""
-        for post in self._posts:
-            same = (
-                post.label == label
-                if label is not None
-                else post.label is not None and fold(post.target) == fold(target) and body in (None, post.body)
+        if label is None:
+            alike = (
+                known
+                for known, post in self._sent.items()
+                if fold(post.target) == fold(target) and body in (None, post.body)
             )
-            if same:
-                self._posts.remove(post)
-                return post
-        return None
+            label = next(alike, None)
+        return self._sent.pop(label, None) if label is not None else None
 
     def connection_lost(self, *, repeatable: bool) -> list[Post]:
         """Nothing is on the wire any more. Posts that were are sent again, if the server can tell a repetition
         (`repeatable`); else they are given back, because sending them might say them twice.
         """
-        uncertain = [] if repeatable else [post for post in self._posts if post.label is not None]
-        self._posts = [post for post in self._posts if post not in uncertain]
-        for post in self._posts:
-            post.label = None
-        return uncertain
+        sent, self._sent = list(self._sent.values()), {}
+        if repeatable:
+            self._waiting = sent + self._waiting
+            return []
+        return sent

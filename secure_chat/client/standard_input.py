@@ -18,9 +18,12 @@ class StandardInput:
         self._ended = False
 
     def read_line(self) -> str | None:
-        """The next line without its end; None at the end of input. Blocks."""
+        """The next line without its end; None at the end of input, or when the terminal is gone. Blocks."""
         while b"\n" not in self._pending and not self._ended:
-            data = os.read(self._descriptor, READ_BYTES)
+            try:
+                data = os.read(self._descriptor, READ_BYTES)
+            except OSError:
+                data = b""
             self._pending += data
             self._ended = not data
         line, end, self._pending = self._pending.partition(b"\n")

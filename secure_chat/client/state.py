@@ -322,11 +322,10 @@ class Chat:
             self._put_barrier()
 
     def _send_posts(self) -> None:
-        for post in self.outbox.waiting():
-            post.label = self._new_label()
+        for post in self.outbox.send(self._new_label):
             self.send(post.message(self.login.acknowledged))
             if "echo-message" not in self.login.acknowledged:
-                self.outbox.take(post.label, post.target)
+                self.outbox.take(post.label)
                 private = self.rooms.get(post.target) is None
                 self.show(Said(self.nick, post.text, post.target, post.kind, own=True, private=private))
 

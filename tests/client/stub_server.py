@@ -80,7 +80,9 @@ class StubServer:
     def wait_for(self, condition: Callable[[], bool]) -> None:
         """Wait until the condition holds; it is looked at after each line."""
         with self._change:
-            assert self._change.wait_for(condition, DEADLINE_SECONDS), [m.body_text() for m in self.lines]
+            assert self._change.wait_for(condition, DEADLINE_SECONDS), [
+                m.body_text()[:80] for m in self.lines[-10:]
+            ]
 
     def said(self) -> list[str]:
         """The texts of the posts that came, with their targets."""

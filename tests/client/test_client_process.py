@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -113,6 +114,20 @@ def test_terminal_escapes_of_others_do_nothing(tmp_path: Path, arguments: list[s
 def test_an_empty_password_is_a_usage_error(tmp_path: Path, arguments: list[str], server: StubServer) -> None:
     assert connect(tmp_path, *arguments, password="").returncode == ExitCode.USAGE
     assert server.connections == 0
+
+
+def test_an_interrupted_script_says_goodbye(tmp_path: Path, arguments: list[str], server: StubServer) -> None:
+    command = [sys.executable, "-m", "secure_chat", "connect", *arguments]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(tmp_path)
+    ) as client:
+        assert client.stdin is not None
+        client.stdin.write(f"{PASSWORD}\nhello\n".encode())
+        client.stdin.flush()
+        server.wait_for(lambda: bool(server.said()))
+        client.send_signal(signal.SIGINT)
+        assert client.wait(DEADLINE_SECONDS) == ExitCode.QUIT
+    assert server.lines[-1].command == "QUIT"
 
 
 def test_a_reader_that_goes_away(tmp_path: Path, arguments: list[str]) -> None:

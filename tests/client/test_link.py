@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -199,3 +200,20 @@ def test_what_is_no_server(ca: Certificate, tmp_path: Path) -> None:
         dialler(Address("127.0.0.1", 1), trust)()
     with pytest.raises(CannotConnect, match="no host"):
         dialler(Address("nowhere.invalid"), trust)()
+
+
+def test_something_that_is_not_tls(ca: Certificate, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            peer, _ = listener.accept()
+            with peer:
+                peer.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\n")
+                peer.recv(1)
+
+        answering = threading.Thread(target=answer, daemon=True)
+        answering.start()
+        trust = Trust(Address("x"), KnownServers(tmp_path / "known"), ca_file=ca.pem)
+        with pytest.raises(CannotConnect, match="does not speak TLS"):
+            dialler(Address("127.0.0.1", listener.getsockname()[1]), trust)()
+        answering.join(DEADLINE_SECONDS)
