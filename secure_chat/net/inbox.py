@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from secure_chat.net.operations import Operation
 
 WAKES_READ_BYTES = 64
+WAIT_SECONDS = 5.0
+"""Longest wait for a worker; then who waits looks whether the world has changed."""
 
 
 class Inbox:
@@ -21,6 +23,7 @@ class Inbox:
     def __init__(self) -> None:
         self._batches: list[Sequence[Operation]] = []
         self._lock = threading.Lock()
+        self._taken = threading.Condition(self._lock)
         self._awake = False
         self.receiver, self._sender = socket.socketpair()
         self.receiver.setblocking(False)
@@ -54,10 +57,16 @@ class Inbox:
             batches, self._batches = self._batches, []
             self.waiting_bytes = 0
             was_awake, self._awake = self._awake, False
+            self._taken.notify_all()
         if was_awake:
             with contextlib.suppress(OSError):
                 self.receiver.recv(WAKES_READ_BYTES)
         return batches
+
+    def wait_until_below(self, limit_bytes: int) -> None:
+        """Until not more than this is waiting. The worker never waits for anybody, so this ends. Not its thread."""
+        with self._taken:
+            self._taken.wait_for(lambda: self.waiting_bytes <= limit_bytes, WAIT_SECONDS)
 
     def close(self) -> None:
         """Free the sockets."""

@@ -25,7 +25,6 @@ class Limits:
     silence_seconds: float = 90
     pong_seconds: float = 60
     close_seconds: float = 5
-    inbox_bytes: int = 64 * 1024 * 1024
     replay_pending_bytes: int = 256 * 1024
     exempt_networks: tuple[IPv4Network | IPv6Network, ...] = ()
 

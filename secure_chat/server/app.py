@@ -37,7 +37,7 @@ from secure_chat.server.password_pool import (
     default_threads,
     estimated_seconds_per_hash,
 )
-from secure_chat.server.queue import CommandQueue
+from secure_chat.server.queue import COMMANDS_LIMIT, CommandQueue
 from secure_chat.server.tls_context import ServingContext
 
 WORKERS = 1
@@ -47,6 +47,7 @@ GOODBYE = "Server is shutting down"
 STOP_SECONDS = 6.0
 RENEWAL_SECONDS = 6 * 3600.0
 EXIT_BUG = 70
+INBOX_LIMIT_BYTES = 64 * 1024 * 1024
 log = logging.getLogger("secure_chat.server")
 
 
@@ -86,8 +87,20 @@ def costs_of(limits: configuration.Limits) -> Callable[[str], float]:
 class Server:
     """A running server. Made, started and stopped by one thread; holds the home's lock through `foundation`."""
 
-    def __init__(self, home: Home, foundation: Foundation, certs: Path, addresses: list[tuple[str, int]]) -> None:
-        """Bind the addresses and get everything ready. Raises OSError, CertificateError, HomeUnusable."""
+    def __init__(
+        self,
+        home: Home,
+        foundation: Foundation,
+        certs: Path,
+        addresses: list[tuple[str, int]],
+        *,
+        queue_commands: int = COMMANDS_LIMIT,
+        inbox_bytes: int = INBOX_LIMIT_BYTES,
+    ) -> None:
+        """Bind the addresses and get everything ready. Raises OSError, CertificateError, HomeUnusable.
+
+        `queue_commands` and `inbox_bytes` limit what waits for the dispatcher and for a worker.
+        """
         self._foundation = foundation
         self.certs = certs
         now = datetime.now(UTC)
@@ -95,7 +108,7 @@ class Server:
         self.context = ServingContext(certs / "server.pem", certs / "server.key", now)
         limits_section = foundation.config.limits
         limits = limits_of(limits_section)
-        self._queue = CommandQueue(on_place=self._wake_workers)
+        self._queue = CommandQueue(queue_commands, on_place=self._wake_workers)
         admission = Admission(limits)
         costs = costs_of(limits_section)
         self._workers = [
@@ -105,7 +118,7 @@ class Server:
         rounds = foundation.config.passwords.bcrypt_rounds
         self._pool = PasswordPool(default_threads(), estimated_seconds_per_hash(rounds), self._password_done)
         self._dispatcher = Dispatcher(
-            foundation.engine, self._queue, self._workers, self._check_password, limits.inbox_bytes, die
+            foundation.engine, self._queue, self._workers, self._check_password, inbox_bytes, die
         )
         self.sockets: list[socket.socket] = []
         try:

@@ -19,7 +19,6 @@ TICK_COMMANDS = 1_024
 """Commands in one tick at most."""
 DUE_LIMIT_SECONDS = 3_600.0
 SLOW_TICK_SECONDS = 1.0
-INBOX_WAIT_SECONDS = 0.005
 FLUSH_WINDOW_SECONDS = 0.004
 """Under load a tick waits so long for company: fewer syncs, fewer and larger TLS records. When idle it does not."""
 BUSY_COMMANDS = 2
@@ -92,9 +91,9 @@ class Dispatcher:
         return min(max(0.0, due_us / 1e6 - time.time()) + 0.001, DUE_LIMIT_SECONDS)
 
     def _wait_for_workers(self) -> None:
-        """Do not make more while a worker has too much to do; workers never wait for us, so this ends."""
-        while any(worker.inbox.waiting_bytes > self._inbox_limit_bytes for worker in self._workers):
-            time.sleep(INBOX_WAIT_SECONDS)
+        """Do not make more while a worker has too much to do."""
+        for worker in self._workers:
+            worker.inbox.wait_until_below(self._inbox_limit_bytes)
 
     def _release(self, outcomes: Sequence[Outcome]) -> None:
         batches: list[list[op.Operation]] = [[] for _ in self._workers]

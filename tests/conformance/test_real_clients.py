@@ -30,7 +30,8 @@ def terminals() -> Iterator[list[Terminal]]:
 
 def irssi(server: ServerProcess, folder: Path, name: str) -> Terminal:
     (folder / "config").write_text(f"""
-chatnets = {{ sc = {{ type = "IRC"; sasl_mechanism = "plain"; sasl_username = "{name}"; sasl_password = "{PASSWORD}"; }}; }};
+chatnets = {{ sc = {{ type = "IRC"; sasl_mechanism = "plain"; sasl_username = "{name}";
+  sasl_password = "{PASSWORD}"; }}; }};
 servers = ( {{ address = "localhost"; chatnet = "sc"; port = "{server.port}"; use_tls = "yes"; tls_verify = "yes";
   tls_cafile = "{server.ca}"; autoconnect = "yes"; }} );
 settings = {{ core = {{ nick = "{name}_"; user_name = "{name}"; real_name = "{name}"; }}; }};
