@@ -212,7 +212,7 @@ def _kept(lines: list[str]) -> Iterator[str]:
 def test_no_server_and_no_user_can_break_it(lines: list[str], typed: list[str], scripted: bool) -> None:
     talk = Talk(scripted=scripted).log_in()
     for line in typed:
-        talk.chat.typed(line, talk.now)
+        talk.type(line)
     for line in _kept(lines):
         talk.chat.receive(line.encode(errors="replace") + b"\r\n", talk.now)
         for message in talk.sent():
