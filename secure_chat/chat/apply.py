@@ -10,6 +10,7 @@ from secure_chat.chat.deliveries import (
     Delivery,
     Enrol,
     LogLine,
+    PageOnDrain,
     ToRoom,
     ToSession,
     ToSessions,
@@ -184,6 +185,11 @@ def _session_gone(hub: Hub, effect: fx.SessionGone) -> Iterator[Delivery]:
     presence.sessions.remove(session.id)
     if not presence.sessions:
         presence.lingers_until_us = effect.lingers_until_us
+    elif session.replaying:
+        # What it has not been given yet goes to another device, or the next live message would end its turn.
+        heir = hub.sessions[presence.sessions[0]].but(replaying=True)
+        hub.sessions[heir.id] = heir
+        yield PageOnDrain(heir.id)
 
 
 @_applies(fx.LingeringEnded)

@@ -97,6 +97,11 @@ class Hub:
         user = presence.user if presence else name[:USER_LIMIT_CHARACTERS]
         return f"{name}!{user}@{self.settings.host}"
 
+    def is_banned(self, room: Room, account_id: int, source: str) -> bool:
+        """Whether a ban keeps an account with this source out; the founder, and everybody in the lobby, stays."""
+        stays = self.is_lobby(room) or room.record.founder_id == account_id
+        return not stays and room.bans_source(source)
+
     def source_at(self, account_id: int, user: str) -> str:
         """The source that an account had when its USER name was this one."""
         return f"{self.accounts[account_id].name}!{user}@{self.settings.host}"

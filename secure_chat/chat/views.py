@@ -13,6 +13,9 @@ from secure_chat.protocol.message import LINE_LIMIT_BYTES, Message
 from secure_chat.protocol.numerics import Numeric
 from secure_chat.protocol.relay import Relayed
 
+ECHO_LIMIT_BYTES = 200
+"""Longest parameter of a client's that a reply repeats: longer than any name or mask can be."""
+
 
 def nick_of(hub: Hub, session: Session) -> str:
     """What a session is called in replies to it: `*` before it has a name."""
@@ -21,9 +24,16 @@ def nick_of(hub: Hub, session: Session) -> str:
     return session.nick or "*"
 
 
+def echoed(text: str) -> str:
+    """A parameter that may hold what a client sent, as it can stand before others in a reply; else `*`."""
+    fits = text and " " not in text and not text.startswith(":") and len(text.encode()) <= ECHO_LIMIT_BYTES
+    return text if fits else "*"
+
+
 def numeric(hub: Hub, session: Session, number: Numeric, *params: str) -> Message:
-    """A numeric reply to a session."""
-    return Message(number, (nick_of(hub, session), *params), hub.settings.server)
+    """A numeric reply to a session. Its last parameter is text; those before may hold what a client sent."""
+    nick = nick_of(hub, session)
+    return Message(number, (nick, *map(echoed, params[:-1]), *params[-1:]), hub.settings.server)
 
 
 def joined(hub: Hub, room: Room, account_id: int, time_us: int, msgid: str | None = None) -> Relayed:
@@ -95,7 +105,7 @@ def refusal_lines(hub: Hub, session: Session, command: str, error: CommandError)
     told = False
     if error.code is not None and session.has(Capability.STANDARD_REPLIES):
         name = "*" if isinstance(error, Hopeless) else command
-        yield Message("FAIL", (name, error.code, *error.params, error.text), hub.settings.server)
+        yield Message("FAIL", (name, error.code, *map(echoed, error.params), error.text), hub.settings.server)
         told = True
     if error.numeric is not None:
         yield numeric(hub, session, error.numeric, *error.params, error.text)

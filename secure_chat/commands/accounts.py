@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from secure_chat.chat.accounts import Account
-from secure_chat.chat.effects import AccountSet, Audited, MemberGone
+from secure_chat.chat.effects import AccountSet, Audited, LingeringEnded, MemberGone
 from secure_chat.chat.errors import CommandError
 from secure_chat.commands.context import Context
 from secure_chat.commands.registry import operation
@@ -109,6 +109,7 @@ def user_remove(ctx: Context, request: dict[str, Any]) -> None:
     _keep_an_administrator(ctx, account)
     gone = replace(account, removed=True, password="", epoch=account.epoch + 1)
     _change(ctx, gone, "This account was removed")
+    ctx.add(LingeringEnded(account.id, ctx.now_us))
     ctx.add(*(MemberGone(room.id, account.id) for room in ctx.hub.rooms_by_name(account.id)))
     _audit(ctx, "user remove", account)
 

@@ -35,21 +35,20 @@ def cap(ctx: Context, subcommand: str, argument: str | None = None) -> None:
 
 def _list_offered(ctx: Context, version_text: str) -> None:
     version = int(version_text) if version_text.isascii() and version_text.isdigit() else 301
-    version = max(version, ctx.session.cap_version)
     capabilities = ctx.session.capabilities
     if version >= 302:
         capabilities |= {Capability.CAP_NOTIFY}
+    highest = max(version, ctx.session.cap_version)
     negotiating = ctx.session.negotiating or not ctx.session.welcomed
-    ctx.change_session(cap_version=version, capabilities=capabilities, negotiating=negotiating)
+    ctx.change_session(cap_version=highest, capabilities=capabilities, negotiating=negotiating)
     _answer(ctx, "LS", " ".join(advertise(version)))
 
 
 def _request(ctx: Context, words: str) -> None:
     negotiating = ctx.session.negotiating or not ctx.session.welcomed
     wanted = parse_request(words.split(), ctx.session.capabilities)
-    if ctx.session.cap_version >= 302 and wanted is not None:
-        wanted |= {Capability.CAP_NOTIFY}
-    if wanted is None:
+    gives_up = wanted is not None and Capability.CAP_NOTIFY not in wanted
+    if wanted is None or (gives_up and ctx.session.cap_version >= 302):
         ctx.change_session(negotiating=negotiating)
         _answer(ctx, "NAK", words)
         return
@@ -60,4 +59,4 @@ def _request(ctx: Context, words: str) -> None:
 
 
 def _answer(ctx: Context, subcommand: str, words: str) -> None:
-    ctx.tell(Message("CAP", (nick_of(ctx.hub, ctx.session), subcommand, words), ctx.settings.server))
+    ctx.give_back(Message("CAP", (nick_of(ctx.hub, ctx.session), subcommand, words), ctx.settings.server))

@@ -23,7 +23,7 @@ from secure_chat.chat.sessions import Phase, Session
 from secure_chat.chat.settings import Settings
 from secure_chat.chat.views import knows_of, nick_of, numeric, refusal_lines
 from secure_chat.protocol.capabilities import Capability
-from secure_chat.protocol.message import NO_TAGS, Message
+from secure_chat.protocol.message import LINE_LIMIT_BYTES, NO_TAGS, Message
 from secure_chat.protocol.numerics import Numeric
 from secure_chat.protocol.relay import Relayed
 
@@ -79,6 +79,12 @@ class Context:
         """Send a line to the session."""
         self.add(ToSession(self.session.id, line))
 
+    def give_back(self, line: Message) -> None:
+        """Send a line that repeats what the client sent. Raises 417 where it would be too long."""
+        if line.body_bytes() > LINE_LIMIT_BYTES:
+            raise CommandError("Input line was too long; it cannot be answered", Numeric.ERR_INPUTTOOLONG)
+        self.tell(line)
+
     def reply(self, number: Numeric, *params: str) -> None:
         """Send the session a numeric reply."""
         self.tell(numeric(self.hub, self.session, number, *params))
@@ -99,8 +105,13 @@ class Context:
             self.now_us,
             self.account.name,
             self.ids.msgid() if msgid else None,
-            {key: value for key, value in self.tags.items() if key.startswith("+")},
+            self._client_tags(),
         )
+
+    def _client_tags(self) -> Mapping[str, str]:
+        if not self.session.has(Capability.MESSAGE_TAGS):
+            return NO_TAGS
+        return {key: value for key, value in self.tags.items() if key.startswith("+")}
 
     def to_room(self, room: Room, line: Relayed) -> None:
         """Tell everybody in the room, the session (in answer to its command) among them."""

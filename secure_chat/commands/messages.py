@@ -115,15 +115,17 @@ def _check_may_speak(ctx: Context, room: Room | None, target: str) -> None:
 
 def _show(ctx: Context, room: Room | None, person: Account, line: Relayed) -> None:
     session = ctx.session
+    if session.has(Capability.ECHO_MESSAGE):
+        ctx.tell(line)
     if room is not None:
         ctx.add(ToRoom(room.id, line, skip=session.id))
-    else:
-        own = [s for s in ctx.hub.sessions_of(ctx.account.id) if s.id != session.id]
-        devices = [s.id for s in own if ctx.hub.shows_own_private(s) or person.id == ctx.account.id]
-        theirs = ctx.hub.sessions_of(person.id) if person.id != ctx.account.id else []
-        ctx.add(ToSessions((*(s.id for s in theirs if not s.replaying), *devices), line))
-    if session.has(Capability.ECHO_MESSAGE) or (room is None and person.id == ctx.account.id):
-        ctx.tell(line)
+        return
+    # To oneself: the message comes beside the echo, and has no label (IRCv3 `labeled-response`, "Tags").
+    told = [s.id for s in ctx.hub.sessions_of(person.id) if not s.replaying]
+    if person.id != ctx.account.id:
+        own = ctx.hub.sessions_of(ctx.account.id)
+        told += [s.id for s in own if s.id != session.id and ctx.hub.shows_own_private(s)]
+    ctx.add(ToSessions(tuple(told), line))
 
 
 def _note_receipt(ctx: Context, kind: Kind, person: Account, line: Relayed) -> None:

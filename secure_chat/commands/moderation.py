@@ -10,7 +10,9 @@ from secure_chat.chat.effects import AccountSet, Audited
 from secure_chat.chat.errors import CommandError
 from secure_chat.commands.context import Context
 from secure_chat.commands.registry import Weight, command
+from secure_chat.commands.welcome import KICK_LIMIT_BYTES
 from secure_chat.protocol.message import Message
+from secure_chat.protocol.numerics import Numeric
 from secure_chat.protocol.relay import format_time
 
 MUTE_LIMIT_SECONDS = 365 * 86_400
@@ -37,6 +39,9 @@ def mute(ctx: Context, name: str, duration: str, reason: str = "") -> None:
     person, seconds = ctx.person(name), parse_duration(duration)
     if person.administrator:
         raise CommandError("Administrators cannot be muted", code="CANNOT_MUTE")
+    if len(reason.encode()) > KICK_LIMIT_BYTES:
+        text = f"A reason can have at most {KICK_LIMIT_BYTES} bytes; nothing was done"
+        raise CommandError(text, Numeric.ERR_INPUTTOOLONG)
     until_us = ctx.now_us + seconds * 1_000_000 if seconds else 0
     ctx.add(AccountSet(replace(person, muted_until_us=until_us)))
     act = "mute" if seconds else "unmute"

@@ -24,7 +24,7 @@ def ping(ctx: Context, token: str = "") -> None:
     """Ask for a PONG; it comes after the answers to everything sent before."""
     if not token:
         raise CommandError("No origin specified", Numeric.ERR_NEEDMOREPARAMS, ("PING",))
-    ctx.tell(Message("PONG", (ctx.settings.server, token), ctx.settings.server))
+    ctx.give_back(Message("PONG", (ctx.settings.server, token), ctx.settings.server))
 
 
 @command("PONG", usage="PONG <token>", before_login=True, weight=Weight.FREE)

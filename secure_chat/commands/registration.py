@@ -20,7 +20,6 @@ from secure_chat.commands.registry import Weight, command
 from secure_chat.commands.welcome import complete_registration
 from secure_chat.protocol.message import Message, Secret
 from secure_chat.protocol.names import (
-    IMPOSSIBLE_NAMES,
     USER_LIMIT_CHARACTERS,
     InvalidName,
     check_account_name,
@@ -63,18 +62,12 @@ def nick(ctx: Context, name: str = "") -> None:
     try:
         spelled = check_account_name(name)
     except InvalidName as error:
-        shown = name if name not in IMPOSSIBLE_NAMES else "*"
-        raise CommandError(str(error), Numeric.ERR_ERRONEUSNICKNAME, (_shown(shown),)) from None
+        raise CommandError(str(error), Numeric.ERR_ERRONEUSNICKNAME, (name,)) from None
     if not ctx.session.welcomed:
         ctx.change_session(nick=spelled)
         complete_registration(ctx)
     elif spelled != ctx.account.name:
         _respell(ctx, spelled)
-
-
-def _shown(name: str) -> str:
-    """A refused name that can stand in a reply: as it is, or `*`."""
-    return name if name and " " not in name and not name.startswith(":") else "*"
 
 
 def _respell(ctx: Context, spelled: str) -> None:

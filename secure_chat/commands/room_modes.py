@@ -10,6 +10,7 @@ from secure_chat.chat.effects import BanGone, BanSet, Effect, MemberSet, RoomSet
 from secure_chat.chat.errors import CommandError, no_such_nick
 from secure_chat.chat.messages import Kind
 from secure_chat.chat.rooms import BANS_LIMIT, KEY_LIMIT_BYTES, Ban, Role, Room, RoomModes
+from secure_chat.chat.views import echoed
 from secure_chat.commands.context import Context
 from secure_chat.commands.registry import command
 from secure_chat.commands.rooms import store_event
@@ -25,6 +26,7 @@ from secure_chat.protocol.names import is_room
 from secure_chat.protocol.numerics import Numeric
 
 MEMBERS_LIMIT = 100_000
+MASK_LIMIT_BYTES = 150
 ROLE_OF_MODE = {"o": Role.OPERATOR, "v": Role.VOICED}
 LOBBY_REFUSES = "ikls"
 """Modes that would keep people out of the lobby, or hide it."""
@@ -65,6 +67,7 @@ class _Changing:
     ctx: Context
     room: Room
     modes: RoomModes
+    bans: set[str]
     shown: list[ModeChange] = field(default_factory=list)
     effects: list[Effect] = field(default_factory=list)
 
@@ -76,10 +79,9 @@ def _change(ctx: Context, room: Room, changes: list[ModeChange]) -> None:
     changes = [c for c in changes if c not in queries]
     if not changes:
         return
-    if ctx.account.id not in room.members:
-        ctx.room_of_member(room.name)
+    ctx.room_of_member(room.name)
     ctx.require_operator(room)
-    changing = _Changing(ctx, room, room.record.modes)
+    changing = _Changing(ctx, room, room.record.modes, set(room.bans))
     for change in changes:
         try:
             _CHANGERS.get(change.letter, _unknown)(changing, change)
@@ -117,9 +119,8 @@ def _check_lobby(changing: _Changing, change: ModeChange) -> None:
 
 
 def _invalid(changing: _Changing, change: ModeChange, text: str) -> CommandError:
-    argument = change.argument or "*"
-    shown = argument if " " not in argument and not argument.startswith(":") else "*"
-    return CommandError(text, Numeric.ERR_INVALIDMODEPARAM, (changing.room.name, change.letter, shown))
+    params = (changing.room.name, change.letter, change.argument or "*")
+    return CommandError(text, Numeric.ERR_INVALIDMODEPARAM, params)
 
 
 def _flag(changing: _Changing, change: ModeChange) -> None:
@@ -163,17 +164,20 @@ def _limit(changing: _Changing, change: ModeChange) -> None:
 
 def _ban(changing: _Changing, change: ModeChange) -> None:
     mask = _whole_mask(change.argument or "")
-    if change.adding and mask not in changing.room.bans:
-        new = sum(isinstance(effect, BanSet) for effect in changing.effects)
-        if len(changing.room.bans) + new >= BANS_LIMIT:
-            text = f"A room has at most {BANS_LIMIT} bans"
-            raise CommandError(text, Numeric.ERR_BANLISTFULL, (changing.room.name, mask))
+    if change.argument != echoed(change.argument or "") or len(mask.encode()) > MASK_LIMIT_BYTES:
+        raise _invalid(changing, change, f"A mask has 1 to {MASK_LIMIT_BYTES} bytes and no space")
+    if change.adding == (mask in changing.bans):
+        return
+    if not change.adding:
+        changing.effects.append(BanGone(changing.room.id, mask))
+        changing.bans.remove(mask)
+    elif len(changing.bans) >= BANS_LIMIT:
+        text = f"A room has at most {BANS_LIMIT} bans"
+        raise CommandError(text, Numeric.ERR_BANLISTFULL, (changing.room.name, mask))
+    else:
         ban = Ban(mask, changing.ctx.account.name, changing.ctx.now_us)
         changing.effects.append(BanSet(changing.room.id, ban))
-    elif not change.adding and mask in changing.room.bans:
-        changing.effects.append(BanGone(changing.room.id, mask))
-    else:
-        return
+        changing.bans.add(mask)
     changing.shown.append(ModeChange(change.adding, "b", mask))
 
 

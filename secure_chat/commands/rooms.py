@@ -160,7 +160,7 @@ def kick(ctx: Context, room_name: str, name: str, reason: str | None = None) -> 
     """Take somebody out of a room."""
     room = ctx.room_of_member(room_name)
     if ctx.hub.is_lobby(room):
-        text = f"Everybody is in the lobby; to silence somebody use MUTE {name} 10m"
+        text = "Everybody is in the lobby; to silence somebody use MUTE <name> 10m"
         raise CommandError(text, Numeric.ERR_UNKNOWNERROR, ("KICK", room.name), "CANNOT_KICK")
     ctx.require_operator(room)
     person = ctx.hub.account_named(name)

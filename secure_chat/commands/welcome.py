@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from secure_chat.chat.deliveries import PageOnDrain, Reprofile, Welcomed
-from secure_chat.chat.effects import Attached, Effect, MemberSet
+from secure_chat.chat.effects import Attached, Effect, MemberGone, MemberSet
 from secure_chat.chat.errors import Hopeless
 from secure_chat.chat.rooms import BANS_LIMIT, TOPIC_LIMIT_BYTES, Role
 from secure_chat.chat.sessions import Phase
@@ -67,9 +69,19 @@ def _let_in(ctx: Context) -> None:
     _greet(ctx)
     ctx.log("login", session=session.id, account=account.name, address=session.address)
     ctx.if_lost += ctx.closing(ctx.session, "The server could not write to its disk; try again later")
-    ctx.add(*lobby_membership(ctx, account.id), Attached(session.id, ctx.now_us))
+    ctx.add(*lobby_membership(ctx, account.id), *_ended_by_bans(ctx), Attached(session.id, ctx.now_us))
     if replaying:
         ctx.add(PageOnDrain(session.id))
+
+
+def _ended_by_bans(ctx: Context) -> Iterator[Effect]:
+    """A ban ends membership when its member comes online (design: presence and membership)."""
+    account_id = ctx.account.id
+    if account_id not in ctx.hub.presence:
+        source = ctx.hub.source_at(account_id, ctx.session.user)
+        for room in ctx.hub.rooms_by_name(account_id):
+            if ctx.hub.is_banned(room, account_id, source):
+                yield MemberGone(room.id, account_id)
 
 
 def lobby_membership(ctx: Context, account_id: int) -> tuple[Effect, ...]:
@@ -107,6 +119,7 @@ def isupport(ctx: Context) -> list[str]:
         "CHANMODES": modes.CHANMODES,
         "CHANNELLEN": str(ROOM_NAME_LIMIT_CHARACTERS + 1),
         "CHANTYPES": "#",
+        "ELIST": "M",
         "KICKLEN": str(KICK_LIMIT_BYTES),
         "MAXLIST": f"b:{BANS_LIMIT}",
         "MODES": str(modes.CHANGES_LIMIT),
@@ -119,6 +132,7 @@ def isupport(ctx: Context) -> list[str]:
         "USERLEN": str(USER_LIMIT_CHARACTERS),
         "UTF8MAPPING": "rfc8265",
         "UTF8ONLY": "",
+        "WHOX": "",
         "draft/ACCOUNTREQUIRED": "",
     }
     if settings.lobby:

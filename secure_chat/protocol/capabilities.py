@@ -106,6 +106,4 @@ def parse_request(words: Iterable[str], held: frozenset[Capability]) -> frozense
             wanted.discard(capability)
         else:
             wanted.add(capability)
-    if Capability.CAP_NOTIFY in held and Capability.CAP_NOTIFY not in wanted:
-        wanted.add(Capability.CAP_NOTIFY)
     return frozenset(wanted)

@@ -14,7 +14,6 @@ ROOM_NAME_LIMIT_CHARACTERS = 50
 ROOM_NAME_LIMIT_BYTES = 100
 USER_LIMIT_CHARACTERS = 10
 ROOM_PREFIX = "#"
-IMPOSSIBLE_NAMES = frozenset({"*", "0"})
 
 # What has a meaning of its own in IRC: separators, prefixes, masks, statuses, mentions of several.
 _SPECIAL = frozenset(" ,*?!@.:#&+%~$/=\"'<>;\\")
@@ -29,10 +28,11 @@ class InvalidName(SecureChatError):
 @lru_cache(maxsize=4096)
 def check_account_name(name: str) -> str:
     """The spelling to store for an account's name (width and composition normalised). Raises InvalidName."""
-    if name[:1] == "-" or name[:1].isdigit():
+    stored = _check(name, "A name", _SPECIAL, NAME_LIMIT_CHARACTERS, NAME_LIMIT_BYTES)
+    if stored.startswith("-") or stored[0].isdigit():
         text = "A name cannot begin with a digit or '-'"
         raise InvalidName(text)
-    return _check(name, "A name", _SPECIAL, NAME_LIMIT_CHARACTERS, NAME_LIMIT_BYTES)
+    return stored
 
 
 @lru_cache(maxsize=4096)
@@ -66,20 +66,26 @@ def is_room(name: str) -> bool:
 
 
 def _check(name: str, what: str, special: frozenset[str], limit_characters: int, limit_bytes: int) -> str:
-    for character in name:
-        if character in special or ord(character) < 32:
-            shown = "a space" if character == " " else ascii(character)
-            text = f"{what} cannot have {shown} in it"
-            raise InvalidName(text)
+    _refuse_special(name, what, special)
     try:
         stored = str(_PRESERVED.enforce(name))
         _MAPPED.enforce(name)
     except (UnicodeError, ValueError) as error:
         raise InvalidName(f"{what} {_reason(error)}") from None
+    # Again: normalising makes a `!` of a full-width one.
+    _refuse_special(stored, what, special)
     if len(stored) > limit_characters or len(stored.encode()) > limit_bytes:
         text = f"{what} can have at most {limit_characters} characters and {limit_bytes} bytes"
         raise InvalidName(text)
     return stored
+
+
+def _refuse_special(name: str, what: str, special: frozenset[str]) -> None:
+    for character in name:
+        if character in special or ord(character) < 32:
+            shown = "a space" if character == " " else ascii(character)
+            text = f"{what} cannot have {shown} in it"
+            raise InvalidName(text)
 
 
 def _reason(error: Exception) -> str:

@@ -98,7 +98,7 @@ class SqliteStore:
             "SELECT id, name, folded, password, administrator, disabled, removed, epoch, muted_until_us,"
             " created_us FROM account"
         )
-        members = run("SELECT room_id, account_id, role FROM membership WHERE until_sequence IS NULL")
+        members = run("SELECT room_id, account_id, role FROM membership WHERE until_sequence IS NULL ORDER BY from_sequence")
         return Snapshot(
             [
                 Account(a, name, folded, password, bool(admin), bool(disabled), bool(removed), *rest)
