@@ -85,6 +85,7 @@ class _Run:
         self._last = last_time.read_last_time(self._last_path)
 
     def go(self) -> ExitCode:
+        """The steps in their order: where, who, trust, password, chat."""
         address, name = self._where_and_who()
         ask = ask_trust if self._at_terminal else None
         known = KnownServers(known_servers.default_path())

@@ -90,6 +90,8 @@ class Link:
         self._show = show
         self._clock = clock
         self._new_pauses = new_pauses
+        # Begun anew only by a whole login: a server that lets nobody in is asked ever more rarely.
+        self._attempts = enumerate(new_pauses())
         self._inbox: deque[Input] = deque()
         self._change = threading.Condition()
         self._over = False
@@ -159,6 +161,8 @@ class Link:
                 if self._wait(connection):
                     chat.receive(connection.receive(), self._clock())
                 chat.tick(self._clock())
+                if chat.online:
+                    self._attempts = enumerate(self._new_pauses())
         except ConnectionLost as error:
             chat.lost(str(error), self._clock())
         finally:
@@ -179,7 +183,7 @@ class Link:
     def _connect_again(self) -> ssl.SSLSocket | None:
         """A new connection after pauses; None where it was given up."""
         chat = self._chat
-        for attempt, pause_seconds in enumerate(self._new_pauses()):
+        for attempt, pause_seconds in self._attempts:
             if chat.scripted and attempt == SCRIPT_ATTEMPTS:
                 chat.give_up(_("The server did not come back."))
                 return None

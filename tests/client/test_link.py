@@ -145,6 +145,28 @@ def test_a_script_gives_up(server: StubServer, ca: Certificate, tmp_path: Path) 
     assert len([event for event in running.events if "Still no connection" in event.text]) == SCRIPT_ATTEMPTS
 
 
+def test_a_server_that_is_busy_is_asked_ever_more_rarely(
+    server: StubServer, ca: Certificate, tmp_path: Path
+) -> None:
+    waited: list[int] = []
+
+    def recorded() -> Iterator[float]:
+        for number in count():
+            waited.append(number)
+            if number == 3:
+                server.refusal = []
+            yield 0.0
+
+    running = Running(server, ca, tmp_path, new_pauses=recorded)
+    assert running.link.wait_until_ready()
+    server.refusal = [":stub 904 ivan :Too many wrong passwords; try again in 3 s"]
+    server.drop()
+    running.wait_for_text("Back again")
+    assert waited == [0, 1, 2, 3]
+    running.put(Quit())
+    running.end()
+
+
 def test_another_server_in_its_place(running: Running, server: StubServer, ca: Certificate, tmp_path: Path) -> None:
     assert running.link.wait_until_ready()
     server.use(make_leaf(tmp_path, ca, host="elsewhere.example", name="elsewhere"))
