@@ -162,7 +162,7 @@ def _attached(hub: Hub, effect: fx.Attached) -> Iterator[Delivery]:
         yield Enrol(session.id, room.id)
         yield from _room_shown(hub, fx.RoomShown(session.id, room.id, effect.now_us))
     if comes_online:
-        yield LogLine("join", (("account", hub.accounts[account_id].name),))
+        yield LogLine("online", (("account", hub.accounts[account_id].name),))
 
 
 def _shown_coming(hub: Hub, room: Room, account_id: int, now_us: int) -> Iterator[Delivery]:
@@ -204,4 +204,4 @@ def _goes_offline(hub: Hub, account_id: int, text: str, now_us: int) -> Iterator
     quit_line = Relayed(hub.source(account_id), "QUIT", (text,), now_us, name)
     yield ToSessions(tuple(hub.neighbours(account_id)), quit_line)
     del hub.presence[account_id]
-    yield LogLine("leave", (("account", name),))
+    yield LogLine("offline", (("account", name),))

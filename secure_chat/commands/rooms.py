@@ -85,6 +85,7 @@ def _enter(ctx: Context, room: Room, role: Role) -> None:
     # Others are told before the account is enrolled: its own sessions see JOIN with topic and names instead.
     ctx.add(ToRoom(room.id, line), MemberSet(room.id, ctx.account.id, role))
     store_event(ctx, room, Kind.JOIN, line)
+    ctx.log("join", account=ctx.account.name, room=room.name)
     sessions = ctx.hub.sessions_of(ctx.account.id)
     ctx.add(*(RoomShown(session.id, room.id, ctx.now_us) for session in sessions))
 
@@ -104,6 +105,7 @@ def _leave(ctx: Context, room: Room, reason: str | None) -> None:
     store_event(ctx, room, Kind.PART, line)
     ctx.to_room(room, line)
     ctx.add(MemberGone(room.id, ctx.account.id))
+    ctx.log("leave", account=ctx.account.name, room=room.name)
 
 
 @command("TOPIC", min_params=1, usage="TOPIC <room> [:<text>]", weight=Weight.QUERY)

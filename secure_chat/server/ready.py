@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,8 +47,13 @@ def ready_text(server: Server, foundation: Foundation, home: Home) -> str:
         )
     if not any(account.usable for account in foundation.engine.hub.accounts.values()):
         lines.append("There is no account yet. Make the first administrator, in another terminal:")
-        lines.append(f"  secure-chat user add NAME --admin --home {home.path}")
+        lines.append(f"  {_program()} user add NAME --admin --home {home.path}")
     return "\n".join(lines)
+
+
+def _program() -> str:
+    """How the owner can call this program: by its name, or by its path where the name is not found."""
+    return "secure-chat" if shutil.which("secure-chat") else sys.argv[0]
 
 
 def _reachable(sockets: list[socket.socket]) -> list[tuple[str, int]]:

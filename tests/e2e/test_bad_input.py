@@ -5,11 +5,13 @@ from __future__ import annotations
 import socket
 import ssl
 import warnings
+from datetime import UTC, datetime
 from pathlib import Path
 
 import apsw
 import pytest
 
+from secure_chat.server.certificates import create
 from tests.conftest import Start
 from tests.e2e.irc_client import IrcClient, log_in
 from tests.e2e.server_process import ServerProcess, run_tool
@@ -149,6 +151,15 @@ def test_a_missing_pepper_is_refused(home: Path) -> None:
 def test_an_unreadable_key_is_refused(home: Path) -> None:
     (home / "certs" / "server.key").write_text("no key")
     assert "server.key" in refused(home)
+
+
+def test_an_expired_certificate_is_refused_with_its_date(home: Path, tmp_path: Path) -> None:
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    create(tmp_path / "old", now=long_ago, days=30)
+    for name in ("server.pem", "server.key"):  # without its CA it cannot be renewed by itself
+        (home / "certs" / name).write_bytes((tmp_path / "old" / name).read_bytes())
+    (home / "certs" / "ca.key").unlink()
+    assert "expired on 2020-01-31" in refused(home)
 
 
 def test_a_wrong_configuration_is_refused_with_what_is_allowed(home: Path) -> None:
