@@ -25,15 +25,23 @@ def open_database(path: Path) -> apsw.Connection:
     WAL, `synchronous=FULL`, no automatic checkpoint (design: store). Raises DatabaseUnusable. The connection is
     for one thread at a time.
     """
+    connection = None
     try:
+        if not path.is_dir():
+            # Before SQLite makes it: what it makes beside it gets the same mode.
+            path.touch(mode=0o600)
+            path.chmod(0o600)
         connection = apsw.Connection(str(path))
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         _check_ours(connection, path)
         _configure(connection)
         _migrate(connection, path)
-    except apsw.Error as error:
+    except (apsw.Error, OSError, DatabaseUnusable) as error:
+        if connection is not None:
+            connection.close(True)
+        if isinstance(error, DatabaseUnusable):
+            raise
         raise DatabaseUnusable(_explain(error, path)) from error
-    path.chmod(0o600)
     return connection
 
 
@@ -81,7 +89,7 @@ def _migrate(connection: apsw.Connection, path: Path) -> None:
             connection.execute(f"PRAGMA user_version={number}")
 
 
-def _explain(error: apsw.Error, path: Path) -> str:
+def _explain(error: apsw.Error | OSError, path: Path) -> str:
     match error:
         case apsw.NotADBError() | apsw.CorruptError():
             return (
@@ -90,7 +98,7 @@ def _explain(error: apsw.Error, path: Path) -> str:
             )
         case apsw.BusyError() | apsw.LockedError():
             return f"{path} is locked by another program; end it and try again"
-        case apsw.CantOpenError() | apsw.PermissionsError() | apsw.ReadOnlyError():
+        case apsw.CantOpenError() | apsw.PermissionsError() | apsw.ReadOnlyError() | OSError():
             return f"{path} cannot be opened for writing ({error}); check the owner and the modes of the folder"
         case apsw.FullError():
             return f"The disk that holds {path} is full; make room and start again"

@@ -61,6 +61,7 @@ class SqliteStore:
             text = "The database is in use by another program"
             raise StoreFailed(text)
         self._checkpointer = Checkpointer(self._path)
+        self._mark = 0
         return bool(failed_mark) and mark == failed_mark
 
     def undelivered(self, account_id: int, limit: int) -> list[StoredMessage]:
@@ -115,12 +116,14 @@ class SqliteStore:
         if not self._in_tick:
             run("BEGIN IMMEDIATE")
             self._in_tick = True
-            self._mark = 0
         run("SAVEPOINT command")
         try:
             for effect in effects:
                 write(self._connection, effect)
-        except (apsw.ConstraintError, AlreadyPosted, PostIdReused) as error:
+        except Exception as error:
+            if isinstance(error, apsw.Error) and not isinstance(error, apsw.ConstraintError):
+                raise
+            # Also where the error is a bug of ours: nothing of this command may stay in the tick.
             run("ROLLBACK TO command")
             run("RELEASE command")
             if isinstance(error, apsw.ConstraintError):
@@ -134,7 +137,8 @@ class SqliteStore:
         self._mark = secrets.randbits(62) + 1
         self._connection.execute("UPDATE tick SET mark = ?", (self._mark,))
         self._connection.execute("COMMIT")
-        self._in_tick = False
+        # No longer asked about: a failure before the next commit is not one of this tick.
+        self._in_tick, self._mark = False, 0
 
     def _guarded(self, function: Callable[..., R], *arguments: object) -> R:
         """Run against SQLite; its errors become ours at this seam."""

@@ -159,7 +159,7 @@ def test_an_expired_certificate_is_refused_with_its_date(home: Path, tmp_path: P
     for name in ("server.pem", "server.key"):  # without its CA it cannot be renewed by itself
         (home / "certs" / name).write_bytes((tmp_path / "old" / name).read_bytes())
     (home / "certs" / "ca.key").unlink()
-    assert "expired on 2020-01-31" in refused(home)
+    assert "expired on 2020-01-30" in refused(home)
 
 
 def test_a_wrong_configuration_is_refused_with_what_is_allowed(home: Path) -> None:
