@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from secure_chat.chat.accounts import Account
-from secure_chat.chat.deliveries import CheckPassword
-from secure_chat.chat.effects import AccountSet, Audited, LoginFailed, LoginRemembered
+from secure_chat.chat.deliveries import CheckPassword, ToSession
+from secure_chat.chat.effects import AccountSet, Audited, Effect, LoginFailed, LoginRemembered, SessionSet
 from secure_chat.chat.errors import CommandError, Hopeless
+from secure_chat.chat.views import refusal_lines
 from secure_chat.commands.context import Context
 from secure_chat.protocol.message import Secret
 from secure_chat.protocol.names import fold
@@ -16,6 +18,7 @@ from secure_chat.protocol.sasl import Credentials, parse_identity
 
 KNOWN_PAIR_US = 30 * 86_400 * 1_000_000
 """How long a pair of account and address that logged in is exempt from the address's throttle."""
+STORE_TEXT = "The server cannot use its disk; try again later"
 REMEMBER_AGAIN_US = 86_400 * 1_000_000
 """How old the note of a login must be before a new one is written."""
 
@@ -40,6 +43,7 @@ def start_login(ctx: Context, purpose: str, credentials: Credentials, new_passwo
     name, device = parse_identity(credentials.identity)
     account, session = ctx.hub.account_named(name), ctx.session
     account_id = account.id if account is not None else None
+    ctx.if_lost += _not_begun(ctx, purpose)
     known = account_id is not None and ctx.store.logged_in_from(
         account_id, session.address, ctx.now_us - KNOWN_PAIR_US
     )
@@ -62,6 +66,14 @@ def start_login(ctx: Context, purpose: str, credentials: Credentials, new_passwo
             ctx.label,
         )
     )
+
+
+def _not_begun(ctx: Context, purpose: str) -> Sequence[Effect]:
+    """What is done where the store cannot be asked: the client is told, and may begin again."""
+    if purpose == "PASS":
+        return ctx.closing(ctx.session, STORE_TEXT)
+    refused = refusal_lines(ctx.hub, ctx.session, purpose, refusal(purpose, STORE_TEXT, "STORAGE_ERROR"))
+    return [SessionSet(ctx.session), *(ToSession(ctx.session.id, line) for line in refused)]
 
 
 def refusal(purpose: str, text: str, code: str) -> CommandError:

@@ -175,8 +175,9 @@ def relayed_again(ctx: Context, stored: StoredMessage) -> Relayed:
 def replay_page(ctx: Context) -> None:
     """Give the session the next missed private messages, and go on when it has taken them.
 
-    They are noted as delivered in the same tick; where that is lost, the page comes again.
+    They are noted as delivered in the same tick; where that is lost, the page comes again once the store works.
     """
+    ctx.if_lost.append(SessionSet(ctx.session.but(replaying=True)))
     missed = ctx.store.undelivered(ctx.account.id, PAGE_MESSAGES)
     for stored in missed:
         ctx.tell(relayed_again(ctx, stored))
@@ -186,4 +187,3 @@ def replay_page(ctx: Context) -> None:
         ctx.add(PageOnDrain(ctx.session.id))
     else:
         ctx.change_session(replaying=False)
-    ctx.if_lost += [SessionSet(ctx.session.but(replaying=True)), PageOnDrain(ctx.session.id)]

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from secure_chat.chat.apply import apply
-from secure_chat.chat.deliveries import Hangup
+from secure_chat.chat.deliveries import Hangup, PageOnDrain
 from secure_chat.chat.effects import Durable, Effect
 from secure_chat.chat.errors import CommandError, Hopeless
 from secure_chat.chat.hub import Hub
@@ -52,6 +52,7 @@ class Engine:
         self._backlog: dict[int, deque[Line]] = {}
         self._failure: StoreFailed | None = None
         self._store_down = False
+        self._recovered = False
         self._retry_at_us = 0
         self._happens: dict[type, Callable[..., Iterator[Outcome]]] = {
             Opened: self._opened,
@@ -75,6 +76,9 @@ class Engine:
                 self._encoder.finish(outcome)
                 outcomes.append(outcome)
         self._commit(outcomes)
+        if self._recovered:
+            self._recovered = False
+            outcomes.append(self._replays_resumed())
         return outcomes
 
     def _commit(self, outcomes: list[Outcome]) -> None:
@@ -129,8 +133,15 @@ class Engine:
             self._retry_at_us = self._now_us + RETRY_US
             return False
         log.warning("the store works again")
-        self._store_down = False
+        self._store_down, self._recovered = False, True
         return kept
+
+    def _replays_resumed(self) -> Outcome:
+        """What was lost of replays, or not begun while the store was down, is given now."""
+        outcome = Outcome()
+        replaying = [session.id for session in self.hub.sessions.values() if session.replaying]
+        self._apply([PageOnDrain(session_id) for session_id in replaying], outcome)
+        return outcome
 
     def _undo(self, outcome: Outcome) -> None:
         kept: list[Operation] = [o for o in outcome.operations if isinstance(o, Close | Release)]
@@ -180,7 +191,7 @@ class Engine:
 
     def _drained(self, report: Drained) -> Iterator[Outcome]:
         session = self.hub.sessions.get(report.connection_id)
-        if session is not None and session.welcomed and session.replaying:
+        if session is not None and session.welcomed and session.replaying and not self._store_down:
             # It has read what others may have staged in this tick: it counts only with the tick.
             outcome = Outcome(session.id, durable=True)
             self._unit(outcome, replay_page)
@@ -240,7 +251,8 @@ class Engine:
             decide(ctx)
             self._stage(ctx, outcome)
         except AlreadyPosted as known:
-            first = known.first
+            # The first may be of this very tick: its echo counts only with the tick.
+            first, outcome.durable = known.first, True
             ctx = self._context(session, outcome.command, unit)
             post_again(ctx, first)
         except CommandError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -50,8 +51,9 @@ class SqliteStore:
         """See `Store.recover`: closes and reopens the connection, and needs a checkpoint that succeeds."""
         failed_mark, self._in_tick = self._mark, False
         self._checkpointer.close()
-        try:
+        with suppress(apsw.Error):  # what is broken may be broken here too; it is closed all the same
             self._connection.close(True)
+        try:
             self._connection = open_database(self._path)
             (busy, _, _) = next(self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)"))
             (mark,) = next(self._connection.execute("SELECT mark FROM tick"))
@@ -99,7 +101,9 @@ class SqliteStore:
             "SELECT id, name, folded, password, administrator, disabled, removed, epoch, muted_until_us,"
             " created_us FROM account"
         )
-        members = run("SELECT room_id, account_id, role FROM membership WHERE until_sequence IS NULL ORDER BY from_sequence")
+        members = run(
+            "SELECT room_id, account_id, role FROM membership WHERE until_sequence IS NULL ORDER BY from_sequence"
+        )
         return Snapshot(
             [
                 Account(a, name, folded, password, bool(admin), bool(disabled), bool(removed), *rest)

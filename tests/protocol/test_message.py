@@ -83,8 +83,22 @@ def test_what_is_not_utf8_is_refused(line: bytes) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    [b"", b" ", b"@a=b", b"@a=b ", b":source", b":source ", b"PING a\0b", b"PING a\rb", b"12 x", b"1234 x", b"P-NG"]
-    + [b"@a,b=c PING", b"@+ PING", b"\xd0\x9f PING"],
+    [
+        b"",
+        b" ",
+        b"@a=b",
+        b"@a=b ",
+        b":source",
+        b":source ",
+        b"PING a\x00b",
+        b"PING a\rb",
+        b"12 x",
+        b"1234 x",
+        b"P-NG",
+        b"@a,b=c PING",
+        b"@+ PING",
+        b"\xd0\x9f PING",
+    ],
 )
 def test_what_has_no_such_form_is_malformed(line: bytes) -> None:
     """And says what is wrong without repeating it."""

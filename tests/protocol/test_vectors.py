@@ -33,9 +33,7 @@ def test_split(vector: dict[str, Any]) -> None:
 def test_join(vector: dict[str, Any]) -> None:
     """Atoms make one of the lines that they may make."""
     atoms = vector["atoms"]
-    message = Message(
-        atoms["verb"], tuple(atoms.get("params", ())), atoms.get("source"), atoms.get("tags", {})
-    )
+    message = Message(atoms["verb"], tuple(atoms.get("params", ())), atoms.get("source"), atoms.get("tags", {}))
     assert message.encode().decode().removesuffix("\r\n") in vector["matches"]
 
 

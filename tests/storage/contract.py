@@ -1,0 +1,219 @@
+"""What any implementation of `chat.ports.Store` has to do. A test class that says how to open one inherits this."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from secure_chat.chat import effects as fx
+from secure_chat.chat.accounts import Account
+from secure_chat.chat.messages import Between, Conversation, InRoom, Kind, NewMessage, PostId
+from secure_chat.chat.ports import AlreadyPosted, Conflict, PostIdReused, Snapshot, Store
+from secure_chat.chat.rooms import Ban, Role, RoomModes, RoomRecord, Topic
+from secure_chat.protocol.relay import Relayed
+
+ALICE = Account(1, "Alice", "alice", "hash", administrator=True, created_us=5)
+BOB = Account(2**63 - 1, "Bob", "bob", "hash", created_us=6)
+TEA = RoomRecord(7, "#Tea", "#tea", 8, ALICE.id)
+
+
+def message(
+    msgid: str, where: Conversation, text: str = "hello", post_id: PostId | None = None, sender: Account = ALICE
+) -> fx.Append:
+    """A post to be stored."""
+    tags = {"+mood": "ha;ppy"}
+    relayed = Relayed("Alice!al@h", "PRIVMSG", ("#Tea", text), 99, "Alice", msgid, tags)
+    return fx.Append(NewMessage(where, Kind.POST, sender.id, "al", relayed, post_id))
+
+
+class StoreContract:
+    """`stage`, `commit`, `load` and what is asked beside. Subclasses give `store`, and open it again in `reopen`."""
+
+    @pytest.fixture
+    def store(self) -> Iterator[Store]:
+        """A new store."""
+        raise NotImplementedError
+
+    def reopen(self, store: Store) -> Store:
+        """What another process would see: nothing that was not committed."""
+        raise NotImplementedError
+
+    def keep(self, store: Store, *effects: fx.Durable) -> None:
+        """A tick of one command."""
+        store.stage(effects)
+        store.commit()
+
+    def begin(self, store: Store) -> None:
+        """Two accounts and a room, of which Alice is a member."""
+        self.keep(
+            store,
+            fx.AccountSet(ALICE),
+            fx.AccountSet(BOB),
+            fx.RoomSet(TEA),
+            fx.MemberSet(TEA.id, ALICE.id, Role.FOUNDER),
+        )
+
+    def loaded(self, store: Store) -> Snapshot:
+        """The state as it is on disk."""
+        return self.reopen(store).load()
+
+    def test_new_store_is_empty(self, store: Store) -> None:
+        """And a tick without effects is nothing."""
+        store.commit()
+        snapshot = store.load()
+        assert (list(snapshot.accounts), list(snapshot.rooms), list(snapshot.members)) == ([], [], [])
+
+    def test_accounts(self, store: Store) -> None:
+        """All fields come back; a change replaces."""
+        self.begin(store)
+        changed = replace(
+            ALICE,
+            name="ALICE",
+            password="other",
+            administrator=False,
+            disabled=True,
+            removed=True,
+            epoch=3,
+            muted_until_us=44,
+        )
+        self.keep(store, fx.AccountSet(changed))
+        accounts = {account.id: account for account in self.loaded(store).accounts}
+        assert accounts == {ALICE.id: changed, BOB.id: BOB}
+        assert accounts[ALICE.id].password == "other"
+
+    def test_rooms(self, store: Store) -> None:
+        """Topic and modes come back, and go."""
+        self.begin(store)
+        assert list(self.loaded(store).rooms) == [TEA]
+        modes = RoomModes(frozenset("ims"), "key", 12)
+        changed = replace(TEA, topic=Topic("чай", "Alice", 77), modes=modes)
+        self.keep(store, fx.RoomSet(changed))
+        assert list(self.loaded(store).rooms) == [changed]
+        self.keep(store, fx.RoomSet(replace(TEA, modes=RoomModes(frozenset()))))
+        assert list(self.loaded(store).rooms) == [replace(TEA, modes=RoomModes(frozenset()))]
+
+    def test_members(self, store: Store) -> None:
+        """Roles change; who left is no member; who came back is one again."""
+        self.begin(store)
+        self.keep(store, fx.MemberSet(TEA.id, BOB.id, Role.MEMBER))
+        self.keep(store, fx.MemberSet(TEA.id, BOB.id, Role.VOICED))
+        alice = (TEA.id, ALICE.id, Role.FOUNDER)
+        assert set(self.loaded(store).members) == {alice, (TEA.id, BOB.id, Role.VOICED)}
+        for _ in range(2):
+            self.keep(store, fx.MemberGone(TEA.id, BOB.id))
+            assert set(self.loaded(store).members) == {alice}
+        self.keep(store, fx.MemberSet(TEA.id, BOB.id, Role.MEMBER))
+        assert list(self.loaded(store).members) == [alice, (TEA.id, BOB.id, Role.MEMBER)]
+
+    def test_bans(self, store: Store) -> None:
+        """Set, and gone."""
+        self.begin(store)
+        ban = Ban("bob!*@*", "Alice", 5)
+        self.keep(store, fx.BanSet(TEA.id, ban))
+        assert list(self.loaded(store).bans) == [(TEA.id, ban)]
+        self.keep(store, fx.BanGone(TEA.id, ban.mask), fx.BanGone(TEA.id, "other"))
+        assert list(self.loaded(store).bans) == []
+
+    def test_invitations(self, store: Store) -> None:
+        """Set, given twice, withdrawn; and used up by becoming a member."""
+        self.begin(store)
+        invited = fx.Invited(TEA.id, BOB.id)
+        self.keep(store, invited, invited)
+        assert list(self.loaded(store).invitations) == [(TEA.id, BOB.id)]
+        self.keep(store, fx.Invited(TEA.id, BOB.id, invited=False))
+        assert list(self.loaded(store).invitations) == []
+        self.keep(store, invited)
+        self.keep(store, fx.MemberSet(TEA.id, BOB.id, Role.MEMBER))
+        assert list(self.loaded(store).invitations) == []
+
+    def test_logins(self, store: Store) -> None:
+        """A pair of account and address is known from its last login on."""
+        self.begin(store)
+        self.keep(store, fx.LoginRemembered(ALICE.id, "::1", 10), fx.LoginRemembered(ALICE.id, "::1", 20))
+        assert store.logged_in_from(ALICE.id, "::1", 20)
+        assert not store.logged_in_from(ALICE.id, "::1", 21)
+        assert not store.logged_in_from(ALICE.id, "::2", 0)
+        assert not store.logged_in_from(BOB.id, "::1", 0)
+
+    def test_undelivered(self, store: Store) -> None:
+        """Private messages to an account, oldest first, past its position; staged ones count."""
+        self.begin(store)
+        between = Between(ALICE.id, BOB.id)
+        self.keep(store, message("a", between, "one"), message("r", InRoom(TEA.id)))
+        store.stage([message("b", between, "two")])
+        first, second = store.undelivered(BOB.id, 10)
+        assert (first.text, first.msgid, first.sequence, first.conversation) == ("one", "a", 1, between)
+        assert (first.kind, first.user, first.time_us, dict(first.client_tags)) == (
+            Kind.POST,
+            "al",
+            99,
+            {"+mood": "ha;ppy"},
+        )
+        assert (second.text, second.sequence) == ("two", 2)
+        assert [m.text for m in store.undelivered(BOB.id, 1)] == ["one"]
+        assert store.undelivered(ALICE.id, 10) == []
+        store.stage([fx.DeliveredThrough(BOB.id, "a")])
+        store.commit()
+        assert [m.text for m in self.reopen(store).undelivered(BOB.id, 10)] == ["two"]
+
+    def test_both_directions_are_one_conversation(self, store: Store) -> None:
+        """Sequences have no gap."""
+        self.begin(store)
+        self.keep(store, message("a", Between(ALICE.id, BOB.id)))
+        self.keep(store, message("b", Between(BOB.id, ALICE.id), sender=BOB))
+        self.keep(store, message("c", Between(ALICE.id, ALICE.id)))
+        assert [(m.msgid, m.sequence) for m in store.undelivered(ALICE.id, 9)] == [("b", 2), ("c", 1)]
+
+    def test_post_ids(self, store: Store) -> None:
+        """The same id with the same content is answered with the first; with another content it is refused."""
+        self.begin(store)
+        post_id = PostId("p", b"digest")
+        self.keep(store, message("a", InRoom(TEA.id), "first", post_id))
+        store = self.reopen(store)
+        with pytest.raises(AlreadyPosted) as known:
+            store.stage([message("b", InRoom(TEA.id), "second", post_id)])
+        first = known.value.first
+        assert (first.msgid, first.text, first.conversation) == ("a", "first", InRoom(TEA.id))
+        with pytest.raises(PostIdReused):
+            store.stage([message("c", InRoom(TEA.id), "third", PostId("p", b"other"))])
+        store.stage([message("d", Between(BOB.id, ALICE.id), "fourth", post_id, sender=BOB)])
+        with pytest.raises(AlreadyPosted):
+            store.stage([message("e", Between(BOB.id, ALICE.id), "fifth", post_id, sender=BOB)])
+        store.commit()
+        assert [m.text for m in self.reopen(store).undelivered(ALICE.id, 9)] == ["fourth"]
+
+    def test_a_conflict_costs_one_command(self, store: Store) -> None:
+        """All of that command, and nothing of the others of its tick."""
+        self.begin(store)
+        carol = Account(3, "Carol", "carol", "hash")
+        other = Account(4, "BOB", "bob", "hash")
+        store.stage([fx.AccountSet(carol)])
+        with pytest.raises(Conflict):
+            store.stage([message("x", Between(ALICE.id, BOB.id)), fx.AccountSet(other)])
+        store.stage([message("y", Between(ALICE.id, BOB.id), "kept")])
+        store.commit()
+        after = self.reopen(store)
+        assert {account.name for account in after.load().accounts} == {"Alice", "Bob", "Carol"}
+        assert [(m.text, m.sequence) for m in after.undelivered(BOB.id, 9)] == [("kept", 1)]
+
+    def test_a_bug_costs_one_command(self, store: Store) -> None:
+        """A value that cannot be stored is taken back with all that its command had staged."""
+        self.begin(store)
+        with pytest.raises(Exception, match=r".*") as raised:
+            store.stage([message("x", Between(ALICE.id, BOB.id)), fx.AccountSet(replace(BOB, id=2**64))])
+        assert not isinstance(raised.value, Conflict)
+        store.stage([message("y", Between(ALICE.id, BOB.id), "kept")])
+        store.commit()
+        assert [m.text for m in self.reopen(store).undelivered(BOB.id, 9)] == ["kept"]
+
+    def test_what_is_not_committed_is_not_there(self, store: Store) -> None:
+        """Nothing of a tick is on disk before its end."""
+        self.begin(store)
+        store.stage([message("x", Between(ALICE.id, BOB.id))])
+        assert self.reopen(store).undelivered(BOB.id, 9) == []
+
+    def test_audit(self, store: Store) -> None:
+        """It is taken; who reads it comes later."""
+        self.keep(store, fx.Audited("root", "mute", "bob", "10m", 5))
