@@ -6,7 +6,9 @@ yield deliveries.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from secure_chat.chat.accounts import Account
 from secure_chat.chat.deliveries import Delivery
@@ -119,6 +121,7 @@ Durable = (
     | LoginRemembered
     | Audited
 )
+_DURABLE: frozenset[type] = frozenset(get_args(Durable))
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,3 +185,8 @@ class LoginSucceeded:
 
 Passing = SessionSet | Attached | SessionGone | LingeringEnded | RoomShown | LoginFailed | LoginSucceeded
 Effect = Durable | Passing | Delivery
+
+
+def durable_of(effects: Sequence[Effect]) -> list[Durable]:
+    """Those effects that the store keeps, in order."""
+    return [effect for effect in effects if type(effect) in _DURABLE]  # type: ignore[misc]

@@ -98,12 +98,13 @@ class Context:
 
     def relayed(self, command: str, *params: str, msgid: bool = True) -> Relayed:
         """Something that the session's account does, as others will see it."""
+        account = self.account
         return Relayed(
-            self.hub.source(self.account.id),
+            self.hub.source(account.id),
             command,
             params,
             self.now_us,
-            self.account.name,
+            account.name,
             self.ids.msgid() if msgid else None,
             self._client_tags(),
         )

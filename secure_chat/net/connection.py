@@ -168,7 +168,7 @@ class Connection:
         self.has_more = False
         taken = 0
         try:
-            while data := self.channel.read():
+            while self.channel.may_have_more and (data := self.channel.read()):
                 taken += len(data)
                 for line in self.lines.feed(data):
                     self._keep(line)

@@ -23,17 +23,19 @@ class Inbox:
     def __init__(self) -> None:
         self._batches: list[Sequence[Operation]] = []
         self._lock = threading.Lock()
-        self._taken = threading.Condition(self._lock)
+        self._changed = threading.Condition(self._lock)
         self._awake = False
         self.receiver, self._sender = socket.socketpair()
         self.receiver.setblocking(False)
         self._sender.setblocking(False)
         self.waiting_bytes = 0
+        self._posted = self._taken_count = self._done = 0
 
     def post(self, operations: Sequence[Operation], size_bytes: int) -> None:
         """Ask for these operations after those asked for before."""
         with self._lock:
             self._batches.append(operations)
+            self._posted += 1
             self.waiting_bytes += size_bytes
             was_awake, self._awake = self._awake, True
         if not was_awake:
@@ -56,8 +58,9 @@ class Inbox:
         with self._lock:
             batches, self._batches = self._batches, []
             self.waiting_bytes = 0
+            self._taken_count = self._posted
             was_awake, self._awake = self._awake, False
-            self._taken.notify_all()
+            self._changed.notify_all()
         if was_awake:
             with contextlib.suppress(OSError):
                 self.receiver.recv(WAKES_READ_BYTES)
@@ -65,8 +68,20 @@ class Inbox:
 
     def wait_until_below(self, limit_bytes: int) -> None:
         """Until not more than this is waiting. The worker never waits for anybody, so this ends. Not its thread."""
-        with self._taken:
-            self._taken.wait_for(lambda: self.waiting_bytes <= limit_bytes, WAIT_SECONDS)
+        with self._changed:
+            self._changed.wait_for(lambda: self.waiting_bytes <= limit_bytes, WAIT_SECONDS)
+
+    def done(self) -> None:
+        """What was taken is carried out and flushed. Worker thread only."""
+        if self._done != self._taken_count:
+            with self._lock:
+                self._done = self._taken_count
+                self._changed.notify_all()
+
+    def wait_until_done(self, seconds: float) -> None:
+        """Until all that was posted is carried out and flushed, but not longer. Not the worker's thread."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._done == self._posted, seconds)
 
     def close(self) -> None:
         """Free the sockets."""

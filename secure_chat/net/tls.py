@@ -100,6 +100,11 @@ class TlsChannel:
         return self._outgoing.read() if self._outgoing.pending else b""
 
     @property
+    def may_have_more(self) -> bool:
+        """Whether `read` could give anything now; asking is cheaper than the exception inside it."""
+        return bool(self._incoming.pending or self._incoming.eof or self._object.pending())
+
+    @property
     def version(self) -> str:
         """The version agreed on, such as TLSv1.3."""
         return self._object.version() or ""

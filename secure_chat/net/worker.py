@@ -123,6 +123,7 @@ class Worker:
         for connection in list(self._not_taken.values()):
             self._hand_over(connection, now)
         self._flush_dirty()
+        self.inbox.done()
         if now >= self._sweep_at:
             self._sweep_at = now + SWEEP_SECONDS
             self._sweep(now)

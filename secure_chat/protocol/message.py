@@ -104,17 +104,21 @@ class Message:
 
     def body_text(self) -> str:
         """Source, command and parameters, without CR LF."""
-        parts = [f":{self.source}"] if self.source else []
-        parts.append(self.command)
-        if self.params:
-            parts += self.params[:-1]
-            last = str.__str__(self.params[-1])
-            parts.append(last if _MIDDLE.fullmatch(last) else f":{last}")
-        return " ".join(parts)
+        return body_text(self.source, self.command, self.params)
 
     def body_bytes(self) -> int:
         """Length of the line without tags, CR LF counted: what `LINE_LIMIT_BYTES` limits."""
         return len(self.body_text().encode()) + 2
+
+
+def body_text(source: str | None, command: str, params: tuple[str, ...]) -> str:
+    """A line without tags and line end; the last parameter gets a colon where it needs one."""
+    parts = [f":{source}", command] if source else [command]
+    if params:
+        parts += params[:-1]
+        last = str.__str__(params[-1])
+        parts.append(last if _MIDDLE.fullmatch(last) else f":{last}")
+    return " ".join(parts)
 
 
 def encode_tags(tags: Mapping[str, str]) -> str:

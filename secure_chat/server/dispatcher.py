@@ -19,8 +19,8 @@ TICK_COMMANDS = 1_024
 """Commands in one tick at most."""
 DUE_LIMIT_SECONDS = 3_600.0
 SLOW_TICK_SECONDS = 1.0
-FLUSH_WINDOW_SECONDS = 0.004
-"""Under load a tick waits so long for company: fewer syncs, fewer and larger TLS records. When idle it does not."""
+FLUSH_WAIT_SECONDS = 0.010
+"""Under load a tick waits until the workers have sent what came of the last one, but not longer than this."""
 BUSY_COMMANDS = 2
 """Commands in the last tick from which on it counts as load."""
 log = logging.getLogger("secure_chat.server")
@@ -66,7 +66,7 @@ class Dispatcher:
             while True:
                 self._wait_for_workers()
                 if busy:
-                    time.sleep(FLUSH_WINDOW_SECONDS)
+                    self._wait_for_flush()
                 happenings = self._queue.take(TICK_COMMANDS, self._seconds_until_due())
                 if happenings is None:
                     break
@@ -94,6 +94,16 @@ class Dispatcher:
         """Do not make more while a worker has too much to do."""
         for worker in self._workers:
             worker.inbox.wait_until_below(self._inbox_limit_bytes)
+
+    def _wait_for_flush(self) -> None:
+        """Let commands gather while the workers send: fewer syncs, fewer and larger TLS records.
+
+        Measured on one core (200 clients, 1,000 messages/s): running on beside the flush, the two threads hand the
+        interpreter lock to each other at every system call, which cost about a third of the server's time.
+        """
+        end = time.monotonic() + FLUSH_WAIT_SECONDS
+        for worker in self._workers:
+            worker.inbox.wait_until_done(max(0.0, end - time.monotonic()))
 
     def _release(self, outcomes: Sequence[Outcome]) -> None:
         batches: list[list[op.Operation]] = [[] for _ in self._workers]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from secure_chat.chat.apply import apply
 from secure_chat.chat.deliveries import Hangup, PageOnDrain
-from secure_chat.chat.effects import Durable, Effect
+from secure_chat.chat.effects import Effect, durable_of
 from secure_chat.chat.errors import CommandError, Hopeless
 from secure_chat.chat.hub import Hub
 from secure_chat.chat.ports import AlreadyPosted, Conflict, Ids, PostIdReused, Store, StoreFailed
@@ -278,7 +278,7 @@ class Engine:
         self._apply(ctx.effects, outcome)
 
     def _stage(self, ctx: Context, outcome: Outcome) -> None:
-        durable = [effect for effect in ctx.effects if isinstance(effect, Durable)]
+        durable = durable_of(ctx.effects)
         if not durable:
             return
         if self._store_down:
