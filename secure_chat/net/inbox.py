@@ -17,6 +17,8 @@ WAIT_SECONDS = 5.0
 class Inbox:
     """Operations in the order they were asked for. `post` and `wake` are for any thread and never block.
 
+    The bell is rung and silenced under the lock that guards `_awake`. Outside it a ring could come between the
+    two and be swept up with the one before: nobody would ring again until the worker woke by itself.
     `waiting_bytes` is how much is waiting here; who posts looks at it to see whether the worker keeps up.
     """
 
@@ -37,19 +39,18 @@ class Inbox:
             self._batches.append(operations)
             self._posted += 1
             self.waiting_bytes += size_bytes
-            was_awake, self._awake = self._awake, True
-        if not was_awake:
             self._ring()
 
     def wake(self) -> None:
         """Make the worker turn once, even with nothing to do."""
         with self._lock:
-            was_awake, self._awake = self._awake, True
-        if not was_awake:
             self._ring()
 
     def _ring(self) -> None:
-        # A full buffer means that the worker will wake anyway; a closed one that it has ended.
+        if self._awake:
+            return
+        self._awake = True
+        # A closed socket means that the worker has ended.
         with contextlib.suppress(OSError):
             self._sender.send(b"\0")
 
@@ -59,11 +60,11 @@ class Inbox:
             batches, self._batches = self._batches, []
             self.waiting_bytes = 0
             self._taken_count = self._posted
-            was_awake, self._awake = self._awake, False
+            if self._awake:
+                self._awake = False
+                with contextlib.suppress(OSError):
+                    self.receiver.recv(WAKES_READ_BYTES)
             self._changed.notify_all()
-        if was_awake:
-            with contextlib.suppress(OSError):
-                self.receiver.recv(WAKES_READ_BYTES)
         return batches
 
     def wait_until_below(self, limit_bytes: int) -> None:
