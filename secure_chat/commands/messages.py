@@ -156,11 +156,11 @@ def post_again(ctx: Context, first: StoredMessage) -> None:
 
 def relayed_again(ctx: Context, stored: StoredMessage) -> Relayed:
     """A stored post as it was relayed when it was new."""
-    match stored.conversation:
-        case InRoom(room_id):
-            target = ctx.hub.rooms[room_id].name
-        case Between(_, recipient_id):
-            target = ctx.hub.accounts[recipient_id].name
+    where = stored.conversation
+    if isinstance(where, InRoom):
+        target = ctx.hub.rooms[where.room_id].name
+    else:
+        target = ctx.hub.accounts[where.recipient_id].name
     return Relayed(
         ctx.hub.source_at(stored.sender_id, stored.user),
         COMMAND_OF_KIND[stored.kind],

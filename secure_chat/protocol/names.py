@@ -56,7 +56,7 @@ def fold(name: str) -> str:
     prefix, rest = (ROOM_PREFIX, name[1:]) if name.startswith(ROOM_PREFIX) else ("", name)
     try:
         return prefix + str(_MAPPED.enforce(rest))
-    except (UnicodeError, ValueError):
+    except UnicodeEncodeError:
         return f" {name}"
 
 
@@ -70,7 +70,7 @@ def _check(name: str, what: str, special: frozenset[str], limit_characters: int,
     try:
         stored = str(_PRESERVED.enforce(name))
         _MAPPED.enforce(name)
-    except (UnicodeError, ValueError) as error:
+    except UnicodeEncodeError as error:
         raise InvalidName(f"{what} {_reason(error)}") from None
     # Again: normalising makes a `!` of a full-width one.
     _refuse_special(stored, what, special)
@@ -88,10 +88,8 @@ def _refuse_special(name: str, what: str, special: frozenset[str]) -> None:
             raise InvalidName(text)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: UnicodeEncodeError) -> str:
     """A PRECIS error in words."""
-    if not isinstance(error, UnicodeEncodeError):
-        return "cannot be this"
     kind = error.reason.partition("/")[2]
     if kind == "empty":
         return "cannot be empty"

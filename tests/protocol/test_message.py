@@ -147,5 +147,7 @@ def test_passwords_are_not_shown(command: str) -> None:
     for param in message.params:
         assert isinstance(param, Secret)
         assert "hunter2" in param.reveal()
-    assert "hunter2" not in f"{message!r} {message.params[0]} {message.params[1]:>10} {message.params}"
+    assert "hunter2" not in f"{message!r} {message.params[0]} {message.params[1]:>10} {message.params}" + str(
+        message.params[0]
+    )
     assert message.encode() == f"{command.upper()} hunter2 :hunter2 hunter2\r\n".encode()

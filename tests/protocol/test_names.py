@@ -33,8 +33,7 @@ def test_any_text_is_a_good_name_or_refused(text: str) -> None:
     """A name that is stored can stand in every place of a line, folds to one thing, and may be given again."""
     try:
         stored = check_account_name(text)
-    except InvalidName as error:
-        assert "\n" not in str(error)
+    except InvalidName:
         return
     assert not set(stored) & set(" ,*?!@.:#&+%~$/=\"'<>;\\\r\n\0")
     assert not stored[0].isdigit()

@@ -29,7 +29,7 @@ def message(
 
 
 class StoreContract:
-    """`stage`, `commit`, `load` and what is asked beside. Subclasses give `store`, and open it again in `reopen`."""
+    """`stage`, `commit`, `load` and what is asked beside. Subclasses give `store` and `reopen`."""
 
     @pytest.fixture
     def store(self) -> Iterator[Store]:

@@ -1,0 +1,282 @@
+"""The chat core under random valid commands of several accounts with several sessions each."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import apsw
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from secure_chat.chat.hub import Hub
+from secure_chat.chat.settings import Settings
+from tests.conversation.house import House
+from tests.conversation.wire import Client, Seen
+
+NAMES = ("root", "alice", "bob", "Кирилл")
+ROOMS = ("#tea", "#cake", "#чай")
+SESSIONS_LIMIT = 7
+CAPABILITIES = st.sets(
+    st.sampled_from(["message-tags", "echo-message", "extended-join", "server-time", "znc.in/self-message"])
+)
+MODES = ["+m", "-m", "+i", "-i", "+s", "-s", "+t", "-n", "+n", "+k key", "-k *", "+l 2", "-l", "+b bob", "-b bob"]
+MODES += ["+o alice", "-o alice", "+v bob", "+b *!*@*", "-b *!*@*", "+o Кирилл", "-v bob", "+mo-t root"]
+LOBBY = "#lobby"
+ROOM_COMMANDS = {"JOIN", "PART", "KICK", "TOPIC", "MODE"}
+
+
+class ChatCore(RuleBasedStateMachine):
+    """Draws what people do; after each act everything must agree with everything."""
+
+    @initialize(grace=st.sampled_from([0, 10]), quiet=st.sampled_from([1, 200]))
+    def begin(self, grace: int, quiet: int) -> None:
+        """A new server with four accounts, nobody online."""
+        self.folder = tempfile.TemporaryDirectory()
+        chosen = Settings(lobby=LOBBY, grace_seconds=grace, quiet_members=quiet)
+        self.house = House(Path(self.folder.name) / "chat.db", chosen)
+        for name in NAMES:
+            self.house.add_account(name, administrator=name == "root")
+        self.number = 0
+        self.looked_at: dict[int, int] = {}
+        self.could_see: dict[str, set[int]] = {}
+        self.private: dict[str, tuple[str, str]] = {}
+        self.heard: dict[str, set[str]] = {name: set() for name in NAMES}
+        self.sequences: dict[tuple[int, int], int] = {}
+        self.reader = apsw.Connection(str(self.house.path))
+
+    def teardown(self) -> None:
+        """Everybody comes back, and has got every private message; then the server ends."""
+        if not hasattr(self, "house"):
+            return
+        self.house.pass_time(60)
+        for name in NAMES:
+            self.come(name, set())
+        self.look()
+        for text, (_, recipient) in self.private.items():
+            assert text in self.heard[recipient]
+        self.reader.close()
+        self.house.stop()
+        self.folder.cleanup()
+
+    # What people do
+
+    @property
+    def here(self) -> list[Client]:
+        """Who is connected."""
+        return [client for client in self.house.clients.values() if client.closed is None]
+
+    def come(self, name: str, capabilities: set[str]) -> None:
+        """Log in; what came stays to be looked at."""
+        before = {client.id for client in self.here}
+        client = self.house.log_in(name, sorted(capabilities))
+        assert client.id not in before
+
+    @precondition(lambda self: len(self.here) < SESSIONS_LIMIT)
+    @rule(name=st.sampled_from(NAMES), capabilities=CAPABILITIES)
+    def log_in(self, name: str, capabilities: set[str]) -> None:
+        """A device comes."""
+        self.come(name, capabilities)
+
+    def act(self, data: st.DataObject, line: str) -> Client:
+        """Somebody sends a line."""
+        client: Client = data.draw(st.sampled_from(self.here), "who")
+        self.house.say(client, line)
+        return client
+
+    @precondition(lambda self: self.here)
+    @rule(data=st.data(), room=st.sampled_from(ROOMS), key=st.sampled_from(["", " key"]))
+    def join(self, data: st.DataObject, room: str, key: str) -> None:
+        """JOIN."""
+        self.act(data, f"JOIN {room}{key}")
+
+    @precondition(lambda self: self.here)
+    @rule(data=st.data(), room=st.sampled_from([*ROOMS, LOBBY]))
+    def part(self, data: st.DataObject, room: str) -> None:
+        """PART."""
+        self.act(data, f"PART {room}")
+
+    @precondition(lambda self: self.here)
+    @rule(data=st.data(), room=st.sampled_from([*ROOMS, LOBBY]), word=st.sampled_from(["PRIVMSG", "NOTICE"]))
+    def post(self, data: st.DataObject, room: str, word: str) -> None:
+        """A post in a room: every session enrolled gets it once, and nobody else."""
+        self.number += 1
+        text = f"post-{self.number}"
+        sender = self.act(data, f"{word} {room} {text}")
+        got = Counter({c.id: sum(seen.params[-1] == text for seen in c.unread) for c in self.here})
+        topic = self.house.hub.room_ids.get(room)
+        if sum(got.values()):
+            members = {c.id for c in self.here if topic in c.topics and c is not sender}
+            assert {c for c, times in got.items() if times and c != sender.id} == members
+            assert max(got.values()) == 1
+
+    @precondition(lambda self: self.here)
+    @rule(data=st.data(), name=st.sampled_from(NAMES))
+    def whisper(self, data: st.DataObject, name: str) -> None:
+        """A private message."""
+        self.number += 1
+        text = f"private-{self.number}"
+        sender = self.act(data, f"PRIVMSG {name} {text}")
+        self.private[text] = (sender.name.casefold(), name)
+
+    @precondition(lambda self: self.here)
+    @rule(data=st.data(), room=st.sampled_from([*ROOMS, LOBBY]), mode=st.sampled_from(MODES))
+    def mode(self, data: st.DataObject, room: str, mode: str) -> None:
+        """MODE."""
+        self.act(data, f"MODE {room} {mode}")
+
+    @precondition(lambda self: self.here)
+    @rule(data=st.data(), room=st.sampled_from([*ROOMS, LOBBY]), name=st.sampled_from(NAMES))
+    def kick(self, data: st.DataObject, room: str, name: str) -> None:
+        """KICK."""
+        self.act(data, f"KICK {room} {name} :rest")
+
+    @precondition(lambda self: self.here)
+    @rule(data=st.data(), room=st.sampled_from(ROOMS), name=st.sampled_from(NAMES))
+    def invite(self, data: st.DataObject, room: str, name: str) -> None:
+        """INVITE."""
+        self.act(data, f"INVITE {name} {room}")
+
+    @precondition(lambda self: self.here)
+    @rule(
+        data=st.data(),
+        line=st.sampled_from(
+            [
+                "TOPIC #tea :green",
+                "TOPIC #чай :",
+                "AWAY :lunch",
+                "AWAY",
+                "JOIN 0",
+                "TAGMSG #tea",
+                "WHO #tea",
+                "WHOIS alice",
+                "LIST",
+                "NAMES #lobby",
+                "MUTE bob 1m",
+                "NICK Alice",
+                "NICK alice",
+                "JOIN #tea,#cake",
+            ]
+        ),
+    )
+    def say_something_else(self, data: st.DataObject, line: str) -> None:
+        """Any other command."""
+        self.act(data, line)
+
+    @precondition(lambda self: self.here)
+    @rule(data=st.data(), politely=st.booleans())
+    def leave(self, data: st.DataObject, politely: bool) -> None:
+        """QUIT, or a lost connection."""
+        client: Client = data.draw(st.sampled_from(self.here), "who")
+        if politely:
+            self.house.say(client, "QUIT")
+        else:
+            self.house.vanish(client)
+
+    @rule(seconds=st.sampled_from([5, 20, 70]))
+    def wait(self, seconds: int) -> None:
+        """Time passes."""
+        self.house.pass_time(seconds)
+
+    @rule()
+    def restart(self) -> None:
+        """The server ends and begins again."""
+        self.look()
+        self.house.stop()
+        self.house.start()
+
+    # What must be so
+
+    @invariant()
+    def members_and_rooms_agree(self) -> None:
+        """Both ways."""
+        if hasattr(self, "house"):
+            hub = self.house.hub
+            by_room = {(room.id, member) for room in hub.rooms.values() for member in room.members}
+            by_account = {(room_id, member) for member, ids in hub.rooms_of.items() for room_id in ids}
+            assert by_room == by_account
+            lobby = hub.lobby
+            assert lobby is not None
+            assert lobby.members.keys() == hub.accounts.keys()
+
+    @invariant()
+    def presence_and_sessions_agree(self) -> None:
+        """And sessions are enrolled in the rooms of their accounts."""
+        if hasattr(self, "house"):
+            hub = self.house.hub
+            present = [session_id for presence in hub.presence.values() for session_id in presence.sessions]
+            assert sorted(present) == sorted(hub.sessions)
+            assert sorted(present) == [client.id for client in self.here]
+            for account_id, presence in hub.presence.items():
+                assert (presence.lingers_until_us is None) == bool(presence.sessions)
+                assert {hub.sessions[session_id].account_id for session_id in presence.sessions} <= {account_id}
+            for client in self.here:
+                account_id = hub.sessions[client.id].account_id or 0
+                assert client.topics == hub.rooms_of.get(account_id, set())
+
+    @invariant()
+    def memory_is_what_is_stored(self) -> None:
+        """A fresh hub loads the same; sequences have no gap."""
+        if hasattr(self, "house"):
+            hub, fresh = self.house.hub, Hub(self.house.settings)
+            fresh.load(self.house.store.load())
+            assert (fresh.accounts, fresh.account_ids) == (hub.accounts, hub.account_ids)
+            assert (fresh.rooms, fresh.room_ids) == (hub.rooms, hub.room_ids)
+            sql = (
+                "SELECT next_sequence, (SELECT count(*) FROM message WHERE conversation_id = conversation.id),"
+                " (SELECT max(sequence) FROM message WHERE conversation_id = conversation.id) FROM conversation"
+            )
+            for following, count, last in self.reader.execute(sql):
+                assert (count, last or 0) == (following - 1, following - 1)
+
+    @invariant()
+    def nobody_sees_what_is_not_theirs(self) -> None:
+        """Of rooms and of private messages; what is seen is stored, in the store's order."""
+        if hasattr(self, "house"):
+            self.look()
+
+    def look(self) -> None:
+        """Look at each line that came since the last time."""
+        hub = self.house.hub
+        memberships = {
+            account.folded: hub.rooms_of.get(account.id, set()).copy() for account in hub.accounts.values()
+        }
+        for client in self.house.clients.values():
+            for seen in client.all[self.looked_at.get(client.id, 0) :]:
+                self.check(client, seen, memberships)
+            self.looked_at[client.id] = len(client.all)
+        self.could_see = memberships
+
+    def check(self, client: Client, seen: Seen, memberships: dict[str, set[int]]) -> None:
+        """One line that a client got: as a member before or after the act."""
+        hub, own = self.house.hub, client.name.casefold()
+        sender = seen.source.partition("!")[0]
+        if seen.command in {"PRIVMSG", "NOTICE", "TAGMSG", *ROOM_COMMANDS} and seen.params[0].startswith("#"):
+            room_id = hub.room_ids[seen.params[0].casefold()]
+            assert room_id in memberships[own] | self.could_see.get(own, set()), seen.text
+        elif seen.command == "PRIVMSG":
+            assert own in (seen.params[0].casefold(), sender.casefold()), seen.text
+            said_by, said_to = self.private[seen.params[1]]
+            assert (said_by, said_to.casefold()) == (sender.casefold(), seen.params[0].casefold())
+            self.heard[client.name].add(seen.params[1])
+        if seen.command == "PRIVMSG":
+            self.check_stored(client, seen)
+
+    def check_stored(self, client: Client, seen: Seen) -> None:
+        """It is on disk; and posts of a room come in the order of their sequence."""
+        sql = "SELECT conversation_id, sequence, recipient_id FROM message WHERE text = ?"
+        ((conversation, sequence, recipient),) = self.reader.execute(sql, (seen.params[1],))
+        if recipient is None:
+            assert self.sequences.get((client.id, conversation), 0) < sequence
+            self.sequences[client.id, conversation] = sequence
+
+
+TestChatCore = ChatCore.TestCase
+TestChatCore.settings = settings(
+    max_examples=25,
+    stateful_step_count=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
