@@ -30,6 +30,15 @@ state_of() { # state_of run|dev: what an environment of that kind is made from
     echo "$1 $({ echo "$project"; cat "$root/locks/$1.txt"; } | sha256sum | cut -d' ' -f1) $root"
 }
 
+install() { # install LOCK: its packages and the checkout itself, into $venv; by uv where it is already here
+    local pip=("$venv/bin/python" -m pip --quiet --disable-pip-version-check --no-input install)
+    if [ "$venv" != "$root/.venv" ] && [ -x "$root/.venv/bin/uv" ]; then
+        local uv=("$root/.venv/bin/uv" pip install --quiet --python "$venv/bin/python")
+        "${uv[@]}" --require-hashes -r "$1" && "${uv[@]}" --no-deps --no-build-isolation --editable "$root" && return
+    fi
+    "${pip[@]}" --require-hashes -r "$1" && "${pip[@]}" --no-deps --no-build-isolation --editable "$root"
+}
+
 prepare() { # prepare run|dev [PYTHON VERSION]
     local kind=$1 python=${2:-} wanted lock made_at
     venv=$root/.venv${3:+-$3}
@@ -47,11 +56,8 @@ prepare() { # prepare run|dev [PYTHON VERSION]
             fail "Python's venv module is missing." "On Debian or Ubuntu: sudo apt install python3-venv"; }
     }
     local log=$venv/install.log
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --require-hashes \
-        -r "$lock" >"$log" 2>&1 \
-        && "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --no-deps \
-            --no-build-isolation --editable "$root" >>"$log" 2>&1 \
-        || { tail -n 5 "$log" >&2; fail "The packages of ${lock#"$root"/} could not be installed; the whole output is in $log." \
-                "Is the network there? Run the same command again when it is."; }
+    install "$lock" >"$log" 2>&1 || { tail -n 5 "$log" >&2
+        fail "The packages of ${lock#"$root"/} could not be installed; the whole output is in $log." \
+            "Is the network there? Run the same command again when it is."; }
     printf '%s' "$wanted" >"$venv/made-from"
 }
