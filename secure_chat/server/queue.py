@@ -28,8 +28,13 @@ class CommandQueue:
         self._closed = False
 
     def put(self, happening: Happening, always: bool) -> bool:
-        """Add something, if there is a place for it or `always`; whether it was added. Any thread."""
+        """Add something, if there is a place for it or `always`; whether it was added. Any thread.
+
+        Once closed nothing is: who floods the queue must not keep the taker from its end.
+        """
         with self._changed:
+            if self._closed:
+                return False
             if not always and len(self._happenings) >= self._limit:
                 self._refused = True
                 return False
@@ -39,7 +44,7 @@ class CommandQueue:
             return True
 
     def close(self) -> None:
-        """Let the taker end once nothing is left. Any thread."""
+        """Take nothing more in, and let the taker end once nothing is left. Any thread."""
         with self._changed:
             self._closed = True
             self._changed.notify()

@@ -37,10 +37,12 @@ def test_lines_have_places_and_the_rest_always_has_one() -> None:
 
 
 def test_closing_lets_the_rest_be_taken() -> None:
-    """Then None, as often as asked."""
+    """Then None, as often as asked; nothing more comes in."""
     queue = CommandQueue()
     queue.put(Drained(1), always=True)
     queue.close()
+    assert not queue.put(Drained(2), always=False)
+    assert not queue.put(Drained(3), always=True)
     assert queue.take(9, None) == [Drained(1)]
     assert queue.take(9, None) is None
     assert queue.take(9, None) is None
