@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from secure_chat.chat.apply import apply
-from secure_chat.chat.deliveries import Hangup, PageOnDrain
-from secure_chat.chat.effects import Effect, durable_of
+from secure_chat.chat.deliveries import Enrol, Hangup, PageOnDrain, Withdraw
+from secure_chat.chat.effects import Effect, RoomShown, durable_of
 from secure_chat.chat.errors import CommandError, Hopeless
 from secure_chat.chat.hub import Hub
 from secure_chat.chat.ports import AlreadyPosted, Conflict, Ids, PostIdReused, Store, StoreFailed
@@ -67,10 +67,11 @@ class Engine:
     def tick(self, happenings: Sequence[Happening]) -> list[Outcome]:
         """Carry out what happened, in order; what comes back may be released."""
         self._now_us = self._clock_us()
+        refused_but_kept = False
         if self._store_down and self._now_us >= self._retry_at_us:
-            self._recover()
+            refused_but_kept = self._recover()
         self._failure = None
-        outcomes: list[Outcome] = []
+        outcomes: list[Outcome] = [self._rooms_shown_again()] if refused_but_kept else []
         for happening in (*self._due(), *happenings):
             for outcome in self._happens[type(happening)](happening):
                 self._encoder.finish(outcome)
@@ -135,6 +136,18 @@ class Engine:
         log.warning("the store works again")
         self._store_down, self._recovered = False, True
         return kept
+
+    def _rooms_shown_again(self) -> Outcome:
+        """A tick was refused and is on disk all the same: sessions get, and see, the rooms they are in now."""
+        outcome = Outcome()
+        for account_id in self.hub.presence:
+            mine = self.hub.rooms_of.get(account_id, set())
+            for session in self.hub.sessions_of(account_id):
+                self._apply([Withdraw(session.id, room_id) for room_id in self.hub.rooms.keys() - mine], outcome)
+                for room in self.hub.rooms_by_name(account_id):
+                    shown = RoomShown(session.id, room.id, self._now_us)
+                    self._apply([Enrol(session.id, room.id), shown], outcome)
+        return outcome
 
     def _replays_resumed(self) -> Outcome:
         """What was lost of replays, or not begun while the store was down, is given now."""

@@ -151,9 +151,27 @@ def test_a_store_that_stays_down(house: House, people: dict[str, Client], disk: 
     disk.fails = ""
     house.pass_time(1)
     assert house.engine.next_due_us() is None
+    forget(people)
     assert_memory_is_what_is_stored(house)
     house.say(alice, "PRIVMSG #tea :kept")
     assert lines(bob) == [":alice!alice@chat.local PRIVMSG #tea kept"]
+
+
+def test_what_was_refused_and_is_there_all_the_same(house: House, people: dict[str, Client], disk: Disk) -> None:
+    """Nobody could know when it was refused; when the store works again people see the rooms they are in."""
+    alice, bob, carol = people.values()
+    disk.fails, disk.times = "sync open", 0
+    together(house, (carol, "JOIN #tea"), (bob, "PART #tea"))
+    assert "STORAGE_ERROR" in lines(carol)[0]
+    assert "STORAGE_ERROR" in lines(bob)[0]
+    disk.fails = ""
+    house.pass_time(1)
+    assert lines(carol)[0] == ":carol!carol@chat.local JOIN #tea"
+    lines(alice)
+    house.say(alice, "PRIVMSG #tea :welcome")
+    assert lines(carol) == lines(alice)
+    assert lines(bob) == []
+    assert_memory_is_what_is_stored(house)
 
 
 def test_an_operation_that_is_lost(house: House, disk: Disk) -> None:
