@@ -82,10 +82,9 @@ class ControlSocket:
 
     def _answer(self, line: bytes) -> dict[str, object]:
         try:
-            request = json.loads(line)
-            operation = request.pop("operation")
+            operation, request = _parse(line)
             ready = self._prepare(request)
-        except (ValueError, KeyError, AttributeError):
+        except (ValueError, RecursionError):
             return {"error": "This is not a request"}
         except SecureChatError as error:
             return {"error": str(error)}
@@ -100,6 +99,15 @@ class ControlSocket:
         if not answered.wait(ANSWER_SECONDS):
             return {"error": "The server is too busy; it is not known whether it was done"}
         return {"done": True, **answer}
+
+
+def _parse(line: bytes) -> tuple[str, dict[str, Any]]:
+    """The operation asked for, and its values. Raises ValueError, RecursionError."""
+    request = json.loads(line)
+    operation = request.pop("operation", None) if isinstance(request, dict) else None
+    if not isinstance(operation, str):
+        raise ValueError
+    return operation, request
 
 
 def _is_ours(sock: socket.socket) -> bool:

@@ -1,8 +1,10 @@
-"""Peers that do what they can to keep others from being served, and a server that is asked to stop meanwhile."""
+"""Peers that do what they can to keep others from being served: the server goes on, and stops when asked to."""
 
 from __future__ import annotations
 
 import contextlib
+import json
+import socket
 import threading
 
 from tests.e2e.irc_client import IrcClient, log_in
@@ -30,3 +32,26 @@ def test_a_flood_does_not_keep_the_server_from_stopping(server: ServerProcess) -
     for thread in floods:
         thread.join(END_SECONDS)
         assert not thread.is_alive()
+
+
+RUBBISH = (
+    b"rubbish",
+    b"[]",
+    b"1",
+    b"{}",
+    b"\xff",
+    b"[" * 60_000,
+    b'{"operation": null}',
+    b'{"operation": ["user list"]}',
+    b'{"operation": {"a": 1}}',
+)
+
+
+def test_rubbish_on_the_control_socket_is_refused_and_harms_nobody(server: ServerProcess) -> None:
+    for line in RUBBISH:
+        with socket.socket(socket.AF_UNIX) as tool:
+            tool.settimeout(END_SECONDS)
+            tool.connect(str(server.home / "control.sock"))
+            tool.sendall(line + b"\n")
+            assert json.loads(tool.recv(65_536)) == {"error": "This is not a request"}, line[:40]
+    log_in(server, "alice")
