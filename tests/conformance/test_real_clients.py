@@ -80,6 +80,7 @@ def test_weechat(server: ServerProcess, tmp_path: Path, terminals: list[Terminal
     alice = weechat(server, tmp_path / "weechat", "alice")
     terminals.append(alice)
     bob.expect(r":alice!\S+ JOIN #lobby")
+    alice.wait_for("2:#lobby")  # typed sooner, a line goes to WeeChat's own buffer
     alice.type("/join #tea")
     alice.wait_for("#tea")
     bob.send("JOIN #tea")
