@@ -155,6 +155,7 @@ def _attached(hub: Hub, effect: fx.Attached) -> Iterator[Delivery]:
         presence = Presence(session.user, session.realname, effect.now_us, active_us=effect.now_us)
         hub.presence[account_id] = presence
     presence.lingers_until_us = None
+    hub.lingering.discard(account_id)
     presence.sessions.append(session.id)
     for room in hub.rooms_by_name(account_id):
         if comes_online and not hub.is_quiet(room):
@@ -168,8 +169,8 @@ def _attached(hub: Hub, effect: fx.Attached) -> Iterator[Delivery]:
 def _shown_coming(hub: Hub, room: Room, account_id: int, now_us: int) -> Iterator[Delivery]:
     yield ToRoom(room.id, joined(hub, room, account_id, now_us))
     role = hub.role(room, account_id)
-    if role is not None and role.mode:
-        change = (room.name, f"+{role.mode}", hub.accounts[account_id].name)
+    if role is not None and role.modes:
+        change = (room.name, f"+{role.modes}", *[hub.accounts[account_id].name] * len(role.modes))
         yield ToRoom(room.id, Relayed(hub.settings.server, "MODE", change, now_us))
 
 
@@ -185,6 +186,7 @@ def _session_gone(hub: Hub, effect: fx.SessionGone) -> Iterator[Delivery]:
     presence.sessions.remove(session.id)
     if not presence.sessions:
         presence.lingers_until_us = effect.lingers_until_us
+        hub.lingering.add(session.account_id)
     elif session.replaying:
         # What it has not been given yet goes to another device, or the next live message would end its turn.
         heir = hub.sessions[presence.sessions[0]].but(replaying=True)
@@ -204,4 +206,5 @@ def _goes_offline(hub: Hub, account_id: int, text: str, now_us: int) -> Iterator
     quit_line = Relayed(hub.source(account_id), "QUIT", (text,), now_us, name)
     yield ToSessions(tuple(hub.neighbours(account_id)), quit_line)
     del hub.presence[account_id]
+    hub.lingering.discard(account_id)
     yield LogLine("offline", (("account", name),))

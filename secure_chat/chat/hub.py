@@ -26,6 +26,8 @@ class Hub:
         self.rooms_of: dict[int, set[int]] = {}
         self.sessions: dict[int, Session] = {}
         self.presence: dict[int, Presence] = {}
+        self.lingering: set[int] = set()
+        """Accounts that are online without a session, for their grace."""
         self.throttle = Throttle()
         self.lobby_folded = fold(settings.lobby) if settings.lobby else ""
 
@@ -74,7 +76,7 @@ class Hub:
         """The role somebody has in a room; None for who is no member. Administrators operate the lobby."""
         role = room.members.get(account_id)
         if role is not None and self.is_lobby(room) and self.accounts[account_id].administrator:
-            return max(role, Role.OPERATOR)
+            return role | Role.OPERATOR
         return role
 
     def online_members(self, room: Room) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import IntFlag
 
 from secure_chat.protocol.masks import matches
 from secure_chat.protocol.modes import ModeChange
@@ -12,27 +12,31 @@ from secure_chat.protocol.modes import ModeChange
 DEFAULT_FLAGS = frozenset("nt")
 BANS_LIMIT = 64
 """Bans kept for one room."""
-TOPIC_LIMIT_BYTES = 300
+TOPIC_LIMIT_BYTES = 270
+"""So that 332 fits into a line, whatever the names."""
 KEY_LIMIT_BYTES = 23
 
 
-class Role(IntEnum):
-    """What a member is in a room; each may do what the ones below may."""
+class Role(IntFlag):
+    """What a member is in a room: a sum, as a voice and the operator's rights are given apart.
+
+    Compared as numbers a role at least as great may do as much.
+    """
 
     MEMBER = 0
     VOICED = 1
     OPERATOR = 2
-    FOUNDER = 3
+    FOUNDER = 4
+
+    def prefixes(self, *, all_of_them: bool) -> str:
+        """The signs in front of the name in NAMES and WHO: the highest, or all with `multi-prefix`."""
+        signs = ("@" if self >= Role.OPERATOR else "") + ("+" if self & Role.VOICED else "")
+        return signs if all_of_them else signs[:1]
 
     @property
-    def prefix(self) -> str:
-        """The sign in front of the name in NAMES."""
-        return ("", "+", "@", "@")[self]
-
-    @property
-    def mode(self) -> str:
-        """The letter by which MODE gives this role; "" for a plain member."""
-        return ("", "v", "o", "o")[self]
+    def modes(self) -> str:
+        """The letters by which MODE gives this role; "" for a plain member."""
+        return ("o" if self >= Role.OPERATOR else "") + ("v" if self & Role.VOICED else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ def _shown_names(hub: Hub, session: Session, room: Room) -> Iterator[str]:
         assert role is not None
         if quiet and role < Role.OPERATOR and account_id != session.account_id:
             continue
-        yield role.prefix + hub.accounts[account_id].name
+        yield role.prefixes(all_of_them=session.has(Capability.MULTI_PREFIX)) + hub.accounts[account_id].name
 
 
 def packed(words: Iterable[str], room_bytes: int) -> Iterator[str]:

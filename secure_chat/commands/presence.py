@@ -7,14 +7,10 @@ from secure_chat.chat.sessions import Session
 from secure_chat.commands.context import Context
 from secure_chat.commands.registry import Weight, command
 from secure_chat.commands.welcome import AWAY_LIMIT_BYTES
+from secure_chat.protocol.message import cut
 from secure_chat.protocol.numerics import Numeric
 
 QUIT_LIMIT_BYTES = 200
-
-
-def cut(text: str, limit_bytes: int) -> str:
-    """The longest beginning of a text that has at most so many bytes and no half character."""
-    return text.encode()[:limit_bytes].decode(errors="ignore")
 
 
 @command("AWAY", usage="AWAY [:<reason>]", before_login=True)

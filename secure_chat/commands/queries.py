@@ -10,6 +10,7 @@ from secure_chat.chat.rooms import Role, Room
 from secure_chat.chat.views import knows_of, names_lines, numeric, packed
 from secure_chat.commands.context import Context
 from secure_chat.commands.registry import Lists, Weight, command
+from secure_chat.protocol.capabilities import Capability
 from secure_chat.protocol.masks import matches
 from secure_chat.protocol.message import LINE_LIMIT_BYTES, Message
 from secure_chat.protocol.names import is_room
@@ -117,8 +118,11 @@ def _who(ctx: Context, mask: str) -> Iterator[tuple[int, Room | None]]:
 def _who_line(ctx: Context, account: Account, room: Room | None, fields: str) -> None:
     presence, settings = ctx.hub.presence[account.id], ctx.settings
     role = ctx.hub.role(room, account.id) if room is not None else None
+    several = ctx.session.has(Capability.MULTI_PREFIX)
     flags = "H" if ctx.hub.away_text(account.id) is None else "G"
-    flags += ("*" if account.administrator else "") + (role.prefix if role is not None else "")
+    flags += ("*" if account.administrator else "") + (
+        role.prefixes(all_of_them=several) if role is not None else ""
+    )
     room_name = room.name if room is not None else "*"
     if not fields.startswith("%"):
         ctx.reply(
@@ -179,8 +183,9 @@ def _show_person(ctx: Context, account: Account) -> None:
     host = ctx.settings.host
     ctx.reply(Numeric.RPL_WHOISUSER, name, presence.user, host, "*", presence.realname or name)
     start = numeric(hub, ctx.session, Numeric.RPL_WHOISCHANNELS, name, "").body_bytes()
+    several = ctx.session.has(Capability.MULTI_PREFIX)
     shown = [
-        (hub.role(room, account.id) or Role.MEMBER).prefix + room.name
+        (hub.role(room, account.id) or Role.MEMBER).prefixes(all_of_them=several) + room.name
         for room in hub.rooms_by_name(account.id)
         if knows_of(ctx.session, room)
     ]

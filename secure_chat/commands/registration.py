@@ -18,7 +18,7 @@ from secure_chat.commands.login import (
 )
 from secure_chat.commands.registry import Weight, command
 from secure_chat.commands.welcome import complete_registration
-from secure_chat.protocol.message import Message, Secret
+from secure_chat.protocol.message import Message, Secret, cut
 from secure_chat.protocol.names import (
     USER_LIMIT_CHARACTERS,
     InvalidName,
@@ -36,7 +36,9 @@ from secure_chat.protocol.sasl import (
     parse_plain,
 )
 
-REALNAME_LIMIT_CHARACTERS = 50
+REALNAME_LIMIT_BYTES = 50
+USER_LIMIT_BYTES = 20
+"""With these, no reply about a person is longer than a line, whatever the names."""
 _NOT_IN_USER = re.compile(r"[\x00-\x20\x7f!@:,*?#]")
 _NOT_IN_REALNAME = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -95,8 +97,8 @@ def _respell(ctx: Context, spelled: str) -> None:
 )
 def user(ctx: Context, name: str, _mode: str, _unused: str, realname: str) -> None:
     """Give the user name and real name that others see."""
-    clean = _NOT_IN_USER.sub("", name)[:USER_LIMIT_CHARACTERS] or "user"
-    shown = _NOT_IN_REALNAME.sub(" ", realname)[:REALNAME_LIMIT_CHARACTERS]
+    clean = cut(_NOT_IN_USER.sub("", name)[:USER_LIMIT_CHARACTERS], USER_LIMIT_BYTES) or "user"
+    shown = cut(_NOT_IN_REALNAME.sub(" ", realname), REALNAME_LIMIT_BYTES)
     ctx.change_session(user=clean, realname=shown)
     complete_registration(ctx)
 

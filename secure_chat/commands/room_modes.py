@@ -195,14 +195,13 @@ def _role(changing: _Changing, change: ModeChange) -> None:
         raise CommandError("Whose role? Name a member", Numeric.ERR_NEEDMOREPARAMS, ("MODE",))
     current = _current_role(changing, person)
     wanted = ROLE_OF_MODE[change.letter]
-    if current is Role.FOUNDER and not change.adding and change.letter == "o" and person.id != ctx.account.id:
+    taken = Role.OPERATOR | Role.FOUNDER if change.letter == "o" else Role.VOICED
+    if current & Role.FOUNDER and not change.adding and change.letter == "o" and person.id != ctx.account.id:
         text = "The founder of a room stays its operator"
         raise CommandError(text, Numeric.ERR_CHANOPRIVSNEEDED, (room.name,))
-    if change.adding:
-        new = max(current, wanted)
-    else:
-        new = Role.MEMBER if current == wanted or (current, wanted) == (Role.FOUNDER, Role.OPERATOR) else current
-    if new != current:
+    has_it = current >= Role.OPERATOR if change.letter == "o" else bool(current & Role.VOICED)
+    if change.adding != has_it:
+        new = current | wanted if change.adding else current & ~taken
         changing.effects.append(MemberSet(room.id, person.id, new))
         changing.shown.append(ModeChange(change.adding, change.letter, person.name))
 

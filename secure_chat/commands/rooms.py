@@ -170,7 +170,7 @@ def kick(ctx: Context, room_name: str, name: str, reason: str | None = None) -> 
     if person is None or role is None:
         text = "is not in that room"
         raise CommandError(text, Numeric.ERR_USERNOTINCHANNEL, (name, room.name))
-    if role is Role.FOUNDER and person.id != ctx.account.id:
+    if role & Role.FOUNDER and person.id != ctx.account.id:
         text = "The founder of a room cannot be taken out of it"
         raise CommandError(text, Numeric.ERR_CHANOPRIVSNEEDED, (room.name,))
     text = reason if reason is not None else ctx.account.name

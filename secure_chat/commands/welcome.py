@@ -23,6 +23,8 @@ from secure_chat.protocol.numerics import Numeric
 from secure_chat.protocol.sasl import SaslError, parse_pass
 
 AWAY_LIMIT_BYTES = 200
+NO_USER_MODES = "-"
+"""004 must say something, or its later parameters move."""
 KICK_LIMIT_BYTES = 200
 TOKENS_PER_LINE = 12
 ACCOUNT_REQUIRED_TEXT = (
@@ -101,7 +103,7 @@ def _greet(ctx: Context) -> None:
     ctx.reply(Numeric.RPL_CREATED, f"This server was started {settings.created}")
     with_argument = modes.LIST_MODES + modes.KEY_MODES + modes.LIMIT_MODES + modes.ROLE_MODES
     channel_modes = "".join(sorted(with_argument + modes.FLAG_MODES))
-    ctx.reply(Numeric.RPL_MYINFO, settings.server, settings.version, "i", channel_modes, with_argument)
+    ctx.reply(Numeric.RPL_MYINFO, settings.server, settings.version, NO_USER_MODES, channel_modes, with_argument)
     tokens = isupport(ctx)
     for start in range(0, len(tokens), TOKENS_PER_LINE):
         ctx.reply(Numeric.RPL_ISUPPORT, *tokens[start : start + TOKENS_PER_LINE], "are supported by this server")

@@ -193,3 +193,8 @@ def split_source(source: str) -> tuple[str, str, str]:
     before_host, _, host = source.partition("@")
     nick, _, user = before_host.partition("!")
     return nick, user, host
+
+
+def cut(text: str, limit_bytes: int) -> str:
+    """The longest beginning of a text that has at most so many bytes and no half character."""
+    return text.encode()[:limit_bytes].decode(errors="ignore")

@@ -7,6 +7,7 @@ only what is on disk (design: a tick).
 from __future__ import annotations
 
 import logging
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -33,7 +34,8 @@ from secure_chat.server.outcome import Outcome
 
 RETRY_US = 1_000_000
 """How long after a failed recovery of the store the next one is tried."""
-STORAGE_TEXT = "nothing was sent or changed; try again later"
+NOTHING_DONE = "nothing was sent or changed; try again later"
+UNKNOWN = "it is not known whether this was kept; look before you repeat it"
 log = logging.getLogger("secure_chat.server")
 
 Decide = Callable[[Context], None]
@@ -48,6 +50,7 @@ class Engine:
         self._ids = ids
         self._clock_us = clock_us
         self._now_us = clock_us()
+        self._thread: int | None = None
         self._encoder = Encoder(hub)
         self._backlog: dict[int, deque[Line]] = {}
         self._failure: StoreFailed | None = None
@@ -66,6 +69,8 @@ class Engine:
 
     def tick(self, happenings: Sequence[Happening]) -> list[Outcome]:
         """Carry out what happened, in order; what comes back may be released."""
+        self._thread = self._thread or threading.get_ident()
+        assert self._thread == threading.get_ident(), "the hub belongs to one thread"
         self._now_us = self._clock_us()
         refused_but_kept = False
         if self._store_down and self._now_us >= self._retry_at_us:
@@ -103,15 +108,17 @@ class Engine:
 
     def next_due_us(self) -> int | None:
         """When something is due without anything happening, in µs since 1970 UTC."""
-        times = [p.lingers_until_us for p in self.hub.presence.values() if p.lingers_until_us is not None]
+        times = [until_us for _, until_us in self._lingering()]
         return min([*times, *([self._retry_at_us] if self._store_down else [])], default=None)
 
+    def _lingering(self) -> Iterator[tuple[int, int]]:
+        for account_id in self.hub.lingering:
+            until_us = self.hub.presence[account_id].lingers_until_us
+            if until_us is not None:
+                yield account_id, until_us
+
     def _due(self) -> list[Happening]:
-        return [
-            LingeringDue(account_id)
-            for account_id, presence in self.hub.presence.items()
-            if presence.lingers_until_us is not None and presence.lingers_until_us <= self._now_us
-        ]
+        return [LingeringDue(account_id) for account_id, until_us in self._lingering() if until_us <= self._now_us]
 
     # Failure of the store
 
@@ -159,11 +166,12 @@ class Engine:
     def _undo(self, outcome: Outcome) -> None:
         kept: list[Operation] = [o for o in outcome.operations if isinstance(o, Close | Release)]
         outcome.operations, outcome.labelled, outcome.label_place, outcome.logs = [], [], None, []
-        outcome.answer = {"error": f"The server could not write to its disk; {STORAGE_TEXT}"}
+        error = _storage_error(outcome.command, UNKNOWN if self._store_down else NOTHING_DONE)
+        outcome.answer = {"error": error.text}
         session = self.hub.sessions.get(outcome.session_id) if outcome.session_id is not None else None
         if session is not None and not outcome.if_lost:
             ctx = self._context(session, outcome.command)
-            ctx.refuse(_storage_error(outcome.command))
+            ctx.refuse(error)
             self._apply(ctx.effects, outcome)
         self._apply(outcome.if_lost, outcome)
         self._encoder.finish(outcome)
@@ -295,7 +303,7 @@ class Engine:
         if not durable:
             return
         if self._store_down:
-            raise _storage_error(outcome.command)
+            raise _storage_error(outcome.command, NOTHING_DONE)
         if self._failure is not None:
             raise self._failure
         self._store.stage(durable)
@@ -320,6 +328,6 @@ class Engine:
                     self._backlog.pop(delivery.session_id, None)
 
 
-def _storage_error(command: str) -> CommandError:
-    text = f"The server could not write to its disk; {STORAGE_TEXT}"
+def _storage_error(command: str, outcome: str) -> CommandError:
+    text = f"The server could not write to its disk; {outcome}"
     return CommandError(text, Numeric.ERR_UNKNOWNERROR, (command,), "STORAGE_ERROR")

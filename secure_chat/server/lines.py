@@ -80,18 +80,23 @@ def _row(session: Session, line: Message) -> Command:
 
 
 def _elements(row: Command, params: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """The parameters for each element of the command's list, at most `list_limit` of them. Raises 407-like."""
+    """The parameters for each element of the command's list, at most `list_limit` of them. Raises CommandError."""
     place = {Lists.NONE: None, Lists.FIRST: 0, Lists.PAIRED: 0, Lists.SECOND: 1}[row.lists]
     if place is None or len(params) <= place:
         yield params
         return
-    elements = list(dict.fromkeys(element for element in params[place].split(",") if element))
+    words = params[place].split(",")
+    keys = params[1].split(",") if row.lists is Lists.PAIRED and len(params) > 1 else []
+    # An element that stands there twice counts once, with its first key.
+    elements: dict[str, str | None] = {}
+    for word, key in zip_longest(words, keys[: len(words)]):
+        if word:
+            elements.setdefault(word, key or None)
     if len(elements) > row.list_limit:
         text = f"{row.name} takes at most {row.list_limit} targets at once; nothing was done"
         raise CommandError(text, Numeric.ERR_UNKNOWNERROR, (row.name,), "TOO_MANY_TARGETS")
-    if row.lists is Lists.PAIRED and len(params) > 1:
-        keys = params[1].split(",")
-        for element, key in zip_longest(elements, keys[: len(elements)]):
+    if row.lists is Lists.PAIRED:
+        for element, key in elements.items() or [("", None)]:
             yield (element,) if key is None else (element, key)
         return
     for element in elements or [""]:
