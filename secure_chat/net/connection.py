@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 from collections import deque
@@ -233,18 +234,18 @@ class Connection:
         return self.unsent is None
 
     def say_goodbye(self) -> None:
-        """After the last flush: close_notify, and no more from us; the peer may still be sending."""
+        """After the last flush: close_notify, and no more from us; the peer may still be sending.
+
+        Raises ConnectionGone.
+        """
         if self.goodbye_sent:
             return
         self.goodbye_sent = True
         self.channel.close()
         self._take_outgoing()
-        try:
-            if self.unsent is not None and not self._send_unsent():
-                return
-            self.socket.shutdown(socket.SHUT_WR)
-        except OSError:
-            return
+        if self.unsent is None or self._send_unsent():
+            with contextlib.suppress(OSError):
+                self.socket.shutdown(socket.SHUT_WR)
 
     def hold(self, now: float) -> None:
         """Do not read on; deadlines stand still."""

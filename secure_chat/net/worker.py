@@ -196,7 +196,7 @@ class Worker:
                 self._lose(connection, "too much was pending for a slow client")
             elif self._guard(connection, connection.flush):
                 if connection.stage is Stage.CLOSING and not connection.outstanding_bytes:
-                    connection.say_goodbye()
+                    self._guard(connection, connection.say_goodbye)
                 if connection.tell_drained and connection.outstanding_bytes < self._limits.replay_pending_bytes:
                     connection.tell_drained = False
                     self._submit(op.Drained(connection.id), True)

@@ -6,9 +6,12 @@ import contextlib
 import json
 import socket
 import threading
+from pathlib import Path
 
+from tests.conftest import Start
 from tests.e2e.irc_client import IrcClient, log_in
 from tests.e2e.server_process import ServerProcess
+from tests.e2e.waiting import wait_for
 
 END_SECONDS = 10.0
 BLOCK_LINES = 500
@@ -55,3 +58,20 @@ def test_rubbish_on_the_control_socket_is_refused_and_harms_nobody(server: Serve
             tool.sendall(line + b"\n")
             assert json.loads(tool.recv(65_536)) == {"error": "This is not a request"}, line[:40]
     log_in(server, "alice")
+
+
+def test_who_goes_while_the_password_is_checked_harms_nobody(home: Path, start: Start) -> None:
+    """Not read from meanwhile, its going is noticed only by what is sent to it: ERROR, then the TLS goodbye."""
+    config = home / "config.toml"
+    config.write_text(config.read_text().replace("bcrypt_rounds = 4", "bcrypt_rounds = 11"))
+    server = start().wait_until_ready()
+    alice = log_in(server, "alice")
+    for count in range(1, 4):
+        client = IrcClient(server.port, server.ca)
+        client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        client.send("PASS nobody:wrong password", "NICK nobody", "USER tester 0 * :A tester")
+        for _ in range(2):
+            alice.barrier()
+        client.close()
+        wait_for(lambda count=count: server.text.count("info disconnect") == count)  # type: ignore[misc]
+    alice.barrier()
