@@ -18,6 +18,8 @@ from secure_chat.server.home import Home, HomeUnusable
 from secure_chat.server.operations import ANSWER_SECONDS, REQUEST_LIMIT_BYTES
 
 CLIENTS_LIMIT = 4
+PAUSE_SECONDS = 0.5
+"""How long nothing is accepted after the process ran out of file descriptors."""
 log = logging.getLogger("secure_chat.server")
 
 
@@ -34,6 +36,7 @@ class ControlSocket:
         self._path = home.socket
         self._prepare = prepare
         self._put = put
+        self._ending = threading.Event()
         self._places = threading.BoundedSemaphore(CLIENTS_LIMIT)
         self._path.unlink(missing_ok=True)
         self._socket = socket.socket(socket.AF_UNIX)
@@ -51,17 +54,20 @@ class ControlSocket:
 
     def close(self) -> None:
         """Answer nobody any more."""
+        self._ending.set()
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
         self._path.unlink(missing_ok=True)
 
     def _run(self) -> None:
-        while True:
+        while not self._ending.is_set():
             try:
                 sock, _ = self._socket.accept()
-            except OSError:
-                return
+            except OSError as error:
+                if not self._ending.wait(PAUSE_SECONDS):
+                    log.warning("control socket: cannot accept: %s; trying again", error.strerror)
+                continue
             self._places.acquire()
             threading.Thread(target=self._serve, args=(sock,), name="control client", daemon=True).start()
 

@@ -75,3 +75,17 @@ def test_who_goes_while_the_password_is_checked_harms_nobody(home: Path, start: 
         client.close()
         wait_for(lambda count=count: server.text.count("info disconnect") == count)  # type: ignore[misc]
     alice.barrier()
+
+
+def test_the_control_socket_outlives_a_want_of_descriptors(start: Start) -> None:
+    server = start(before=("bash", "-c", 'ulimit -n 40; exec "$0" "$@"')).wait_until_ready()
+    peers = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(40)]
+    server.wait_for_log("cannot accept")
+    with socket.socket(socket.AF_UNIX) as tool:
+        tool.settimeout(END_SECONDS)
+        tool.connect(str(server.home / "control.sock"))
+        server.wait_for_log("control socket: cannot accept")
+        for peer in peers:
+            peer.close()
+        tool.sendall(b'{"operation": "user list"}\n')
+        assert b"alice" in tool.recv(65_536)
