@@ -134,7 +134,10 @@ class Connection:
         return self.stage is not Stage.GONE
 
     def receive(self, now: float) -> None:
-        """Take what the kernel has for us. Raises ConnectionGone, ProtocolError."""
+        """Take what the kernel has for us, and go on with the handshake; `decrypt` comes next.
+
+        Raises ConnectionGone, TlsFailed.
+        """
         try:
             data = self.socket.recv(RECEIVE_BYTES)
         except (BlockingIOError, InterruptedError):
@@ -147,11 +150,10 @@ class Connection:
             return
         self.heard_at, self.pinged_at = now, None
         self.channel.feed(data)
-        if not self.channel.established and not self._shake_hands(ended=not data):
-            return
-        self.decrypt()
+        if not self.channel.established:
+            self._shake_hands(ended=not data)
 
-    def _shake_hands(self, *, ended: bool) -> bool:
+    def _shake_hands(self, *, ended: bool) -> None:
         try:
             done = self.channel.handshake()
         finally:
@@ -159,7 +161,6 @@ class Connection:
         if ended and not done:
             text = "connection lost during the handshake"
             raise ConnectionGone(text)
-        return done
 
     def decrypt(self) -> None:
         """Turn what has come into lines, at most about READ_BUDGET_BYTES; `has_more` tells of a rest.

@@ -138,18 +138,23 @@ class Worker:
                 self._hand_over(connection, now)
 
     def _receive(self, connection: Connection, now: float) -> None:
-        was = connection.channel.established
         if not self._guard(connection, lambda: connection.receive(now)):
             return
-        if connection.channel.established and not was:
-            self._admission.handshake_ended(connection.address)
-            connection.enter(Stage.OPEN)
-            connection.deadline = now + self._limits.authentication_seconds
-            version = connection.channel.version
-            self._submit(op.Opened(connection.id, connection.address, connection.exempt, version), True)
+        if connection.stage is Stage.HANDSHAKE and connection.channel.established:
+            self._open(connection, now)
+        # After that: the handshake's last bytes may have come with the first lines, and with the goodbye.
+        if connection.stage is Stage.OPEN and not self._guard(connection, connection.decrypt):
+            return
         self._hand_over(connection, now)
         if connection.unsent is not None:
             self._board.dirty[connection.id] = connection
+
+    def _open(self, connection: Connection, now: float) -> None:
+        self._admission.handshake_ended(connection.address)
+        connection.enter(Stage.OPEN)
+        connection.deadline = now + self._limits.authentication_seconds
+        version = connection.channel.version
+        self._submit(op.Opened(connection.id, connection.address, connection.exempt, version), True)
 
     def _guard(self, connection: Connection, action: Callable[[], object]) -> bool:
         """Do something with a connection; an error ends the connection, and nothing else."""
@@ -230,6 +235,7 @@ class Worker:
         connection.deadline = time.monotonic() + self._limits.close_seconds
         connection.held_since = None
         connection.unread.clear()
+        self._board.drop(connection)
         self._board.dirty[connection.id] = connection
 
     def _lose(self, connection: Connection, reason: str) -> None:
@@ -326,7 +332,9 @@ class Worker:
 
     def _close(self, operation: op.Close, _now: float) -> None:
         connection = self._board.connections.get(operation.connection_id)
-        if connection is not None:
+        if connection is not None and connection.stage is Stage.GONE:
+            self._forget(connection)
+        elif connection is not None:
             self._begin_close(connection, operation.reason)
 
 

@@ -1,0 +1,123 @@
+"""The worker on real sockets: what peers do at awkward moments costs them their connection, and nothing else."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from secure_chat.net import operations as op
+from secure_chat.net.admission import Admission
+from secure_chat.net.limits import Limits
+from secure_chat.net.tls import TlsChannel
+from secure_chat.net.worker import Worker
+from secure_chat.server.certificates import create
+from secure_chat.server.tls_context import build_server_context
+from tests.e2e.waiting import wait_for
+
+HELLO = b"NICK alice\r\n"
+
+
+class Bench:
+    """A worker without a dispatcher: what it reports is kept."""
+
+    def __init__(self, certs: Path) -> None:
+        create(certs, now=datetime.now(UTC))
+        serving = build_server_context(certs / "server.pem", certs / "server.key")
+        self.trusting = ssl.create_default_context(cafile=str(certs / "ca.pem"))
+        self.reports: list[op.Report] = []
+        self.deaths: list[BaseException] = []
+        self.takes_lines, self.refused = True, 0
+        limits = Limits(close_seconds=60, silence_seconds=60)
+        self.worker = Worker(
+            "worker", limits, Admission(limits), lambda: serving, self._keep, lambda _: 0.0, self.deaths.append
+        )
+        self.worker.start()
+
+    def _keep(self, report: op.Report, always: bool) -> bool:
+        if not always and not self.takes_lines:
+            self.refused += 1
+            return False
+        self.reports.append(report)
+        return True
+
+    def connect(self, number: int = 1) -> tuple[socket.socket, TlsChannel]:
+        """A peer's socket and its end of TLS, before the handshake."""
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        theirs.settimeout(10)
+        self.ask(op.Adopt(number, ours, "192.0.2.1", exempt=True))
+        return theirs, TlsChannel(self.trusting, server_side=False, host="localhost")
+
+    def ask(self, *operations: op.Operation) -> None:
+        self.worker.inbox.post(operations, 0)
+
+    def kinds(self) -> list[str]:
+        return [type(report).__name__ for report in self.reports]
+
+    def close(self) -> None:
+        self.worker.stop()
+        self.worker.thread.join(10)
+        assert not self.worker.thread.is_alive()
+        assert not self.deaths
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path / "certs")
+    yield made
+    made.close()
+
+
+def shake_hands(peer: socket.socket, channel: TlsChannel) -> bytes:
+    """Up to the peer's last bytes, which are not sent yet."""
+    while not channel.handshake():
+        peer.sendall(channel.outgoing())
+        channel.feed(peer.recv(65_536))
+    return channel.outgoing()
+
+
+def test_lines_that_come_with_the_end_of_the_handshake_and_the_goodbye_are_reported(bench: Bench) -> None:
+    peer, channel = bench.connect()
+    last = shake_hands(peer, channel)
+    channel.write(HELLO)
+    last += channel.outgoing()
+    channel.close()
+    peer.sendall(last + channel.outgoing())
+    wait_for(lambda: "Lost" in bench.kinds())
+    assert bench.kinds() == ["Opened", "Received", "Lost"]
+    peer.close()
+
+
+def test_who_is_being_closed_hears_nothing_more(bench: Bench) -> None:
+    peer, channel = bench.connect()
+    peer.sendall(shake_hands(peer, channel))
+    wait_for(lambda: "Opened" in bench.kinds())
+    bench.ask(op.Subscribe(1, 7), op.Publish(7, {0: b"before\r\n"}), op.Close(1, "closed"))
+    bench.ask(op.Publish(7, {0: b"after\r\n"}))
+    bench.ask(op.Publish(7, {0: b"after\r\n"}))
+    heard = b""
+    while data := peer.recv(65_536):
+        channel.feed(data)
+        heard += channel.read()
+    assert heard == b"before\r\n"
+    peer.close()
+    wait_for(lambda: "Lost" in bench.kinds())
+
+
+def test_who_is_gone_while_held_is_forgotten_when_closed(bench: Bench) -> None:
+    peer, channel = bench.connect()
+    peer.sendall(shake_hands(peer, channel))
+    wait_for(lambda: "Opened" in bench.kinds())
+    bench.takes_lines = False
+    channel.write(HELLO)
+    peer.sendall(channel.outgoing())
+    wait_for(lambda: bench.refused)
+    peer.close()
+    bench.ask(op.Hold(1), op.Send(1, b"a first line, at which its end is noticed\r\n"))
+    bench.ask(op.Close(1, "closed"))
+    wait_for(lambda: "Lost" in bench.kinds())
