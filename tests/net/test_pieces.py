@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from secure_chat.net import operations as op
 from secure_chat.net.admission import Admission
 from secure_chat.net.bucket import Bucket
-from secure_chat.net.connection import Connection, Stage
+from secure_chat.net.connection import ENCRYPT_BYTES, Connection, Stage
 from secure_chat.net.deadlines import next_trouble
 from secure_chat.net.limits import Limits
 from secure_chat.net.switchboard import Switchboard
@@ -116,6 +116,32 @@ def test_a_slow_reader_is_given_time_and_then_ended(connection: Connection) -> N
     trouble = next_trouble(connection, limits, 31.0)
     assert trouble is not None
     assert "too slowly" in trouble.reason
+
+
+class PieceCounter:
+    """Stands for a TlsChannel: gives out what it was given, and remembers its sizes."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+        self._last = b""
+
+    def write(self, data: bytes) -> None:
+        self.sizes.append(len(data))
+        self._last = data
+
+    def outgoing(self) -> bytes:
+        return self._last
+
+
+def test_a_burst_is_encrypted_in_pieces_and_sent_whole(connection: Connection) -> None:
+    """OpenSSL keeps a buffer of the largest piece for as long as the connection lives."""
+    counter = PieceCounter()
+    connection.channel = counter  # type: ignore[assignment]
+    burst = bytes(range(256)) * 100
+    connection.add(burst)
+    assert connection.flush()
+    assert max(counter.sizes) <= ENCRYPT_BYTES
+    assert sum(counter.sizes) == len(burst)
 
 
 Step = tuple[str, int, int | None]
