@@ -118,7 +118,7 @@ class Server:
         rounds = foundation.config.passwords.bcrypt_rounds
         self._pool = PasswordPool(default_threads(), estimated_seconds_per_hash(rounds), self._password_done)
         self._dispatcher = Dispatcher(
-            foundation.engine, self._queue, self._workers, self._check_password, inbox_bytes, die
+            foundation.engine, self._queue, self._workers, self._check_password, self._pool.cancel, inbox_bytes, die
         )
         self.sockets: list[socket.socket] = []
         try:

@@ -36,6 +36,7 @@ class Dispatcher:
         queue: CommandQueue,
         workers: Sequence[Worker],
         check: Callable[[CheckPassword], None],
+        forget_check: Callable[[int], None],
         inbox_limit_bytes: int,
         on_death: Callable[[BaseException], None],
     ) -> None:
@@ -43,6 +44,7 @@ class Dispatcher:
         self._queue = queue
         self._workers = workers
         self._check = check
+        self._forget_check = forget_check
         self._inbox_limit_bytes = inbox_limit_bytes
         self._on_death = on_death
         self._goodbye = ""
@@ -85,6 +87,10 @@ class Dispatcher:
         if taken > SLOW_TICK_SECONDS:
             log.warning("a tick of %d commands took %.1f s; is the disk slow?", len(happenings), taken)
         self._release(outcomes)
+        for happening in happenings:
+            if isinstance(happening, op.Lost):
+                # Nobody waits for its password any more; who comes and goes must not fill the pool.
+                self._forget_check(happening.connection_id)
 
     def _seconds_until_due(self) -> float:
         due_us = self._engine.next_due_us()

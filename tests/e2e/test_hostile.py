@@ -89,3 +89,16 @@ def test_the_control_socket_outlives_a_want_of_descriptors(start: Start) -> None
             peer.close()
         tool.sendall(b'{"operation": "user list"}\n')
         assert b"alice" in tool.recv(65_536)
+
+
+def test_who_comes_and_goes_does_not_fill_the_password_pool(home: Path, start: Start) -> None:
+    """More work than a login has time for, of peers that do not wait for it."""
+    config = home / "config.toml"
+    config.write_text(config.read_text().replace("bcrypt_rounds = 4", "bcrypt_rounds = 13"))
+    server = start().wait_until_ready()
+    for count in range(40):
+        client = IrcClient(server.port, server.ca)
+        client.send(f"PASS nobody{count}:wrong password", "NICK nobody", "USER tester 0 * :A tester")
+        client.close()
+    wait_for(lambda: server.text.count("info disconnect") >= 35, 5.0)
+    log_in(server, "alice")
