@@ -24,6 +24,8 @@ SWEEP_SECONDS = 0.5
 RETRY_SECONDS = 0.05
 """How often lines that had to wait are tried again."""
 STOP_SECONDS = 5.0
+HANG_UP_SECONDS = 1.0
+"""How long a stopping server waits for a peer that has been told everything."""
 log = logging.getLogger("secure_chat.net")
 
 Submit = Callable[[op.Report, bool], bool]
@@ -101,6 +103,9 @@ class Worker:
                 self._begin_close(connection, "server stopped")
             elif connection.stage is Stage.HANDSHAKE:
                 self._lose(connection, "server stopped")
+            elif connection.goodbye_sent and not connection.outstanding_bytes and connection.deadline is not None:
+                # All is said; a peer that does not hang up does not hold up the end.
+                connection.deadline = min(connection.deadline, time.monotonic() + HANG_UP_SECONDS)
         return not self._board.connections or time.monotonic() >= self._stop_at
 
     def _turn(self) -> None:
