@@ -39,25 +39,36 @@ install() { # install LOCK: its packages and the checkout itself, into $venv; by
     "${pip[@]}" --require-hashes -r "$1" && "${pip[@]}" --no-deps --no-build-isolation --editable "$root"
 }
 
-prepare() { # prepare run|dev [PYTHON VERSION]
-    local kind=$1 python=${2:-} wanted lock made_at
+prepare() { # prepare run|dev [PYTHON VERSION]; one at a time for each environment
+    local kind=$1 python=${2:-} status=0
     venv=$root/.venv${3:+-$3}
-    lock=$root/locks/$kind.txt
-    wanted=$(state_of "$kind")
-    made_at=$(cat "$venv/made-from" 2>/dev/null || true)
-    [ "$made_at" = "$wanted" ] && return
-    # An environment for development also runs the server.
-    [ "$kind" = run ] && [ "$made_at" = "$(state_of dev)" ] && return
-    python=${python:-$(find_python)}
+    is_ready "$kind" && return
+    exec 9>"$venv.lock"
+    command -v flock >/dev/null && flock 9
+    is_ready "$kind" || make_ready "$kind" "$python" || status=$?
+    exec 9>&-
+    return $status
+}
+
+is_ready() { # an environment for development also runs the server
+    local made_at
+    made_at=$(cat "$venv/made-from" 2>/dev/null) || return
+    [ "$made_at" = "$(state_of "$1")" ] || { [ "$1" = run ] && [ "$made_at" = "$(state_of dev)" ]; }
+}
+
+make_ready() { # make_ready run|dev [PYTHON]
+    local kind=$1 python=$2 lock=$root/locks/$1.txt log
+    rm -f "$venv/made-from"
+    python=${python:-$(find_python)} || exit 1
     echo "Setting up ${venv#"$root"/} with $("$python" -V) (once; about half a minute) ..." >&2
     [ -x "$venv/bin/python" ] && "$venv/bin/python" -c '' 2>/dev/null || {
         rm -rf "$venv"
-        "$python" -m venv "$venv" >/dev/null 2>&1 || { rm -rf "$venv"
-            fail "Python's venv module is missing." "On Debian or Ubuntu: sudo apt install python3-venv"; }
+        log=$("$python" -m venv "$venv" 2>&1) || { rm -rf "$venv"
+            fail "$log" "Python's venv module does not work. On Debian or Ubuntu: sudo apt install python3-venv"; }
     }
-    local log=$venv/install.log
+    log=$venv/install.log
     install "$lock" >"$log" 2>&1 || { tail -n 5 "$log" >&2
         fail "The packages of ${lock#"$root"/} could not be installed; the whole output is in $log." \
             "Is the network there? Run the same command again when it is."; }
-    printf '%s' "$wanted" >"$venv/made-from"
+    state_of "$kind" >"$venv/made-from"
 }

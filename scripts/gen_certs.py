@@ -20,11 +20,10 @@ def enter_environment() -> None:
     """Continue under `.venv/bin/python`; returns only there. Exits non-zero where it cannot be set up."""
     if VENV.exists() and VENV.samefile(sys.prefix):
         return
-    if not (VENV / "made-from").exists():
-        setup = 'set -euo pipefail; . "$1"; prepare run'
-        done = subprocess.run(["bash", "-c", setup, "bash", ROOT / "scripts" / "environment.sh"], check=False)
-        if done.returncode:
-            raise SystemExit(done.returncode)
+    setup = 'set -euo pipefail; . "$1"; prepare run'
+    done = subprocess.run(["bash", "-c", setup, "bash", ROOT / "scripts" / "environment.sh"], check=False)
+    if done.returncode:
+        raise SystemExit(done.returncode)
     python = str(VENV / "bin" / "python")
     os.execv(python, [python, str(Path(__file__).resolve()), *sys.argv[1:]])  # noqa: S606 - our own interpreter
 
@@ -35,7 +34,7 @@ def main() -> None:
 
     from secure_chat.cli.certs import make, options_of_making
 
-    @click.command()
+    @click.command(context_settings={"help_option_names": ["-h", "--help"]})
     @click.option(
         "--out",
         type=click.Path(file_okay=False, path_type=Path),

@@ -88,7 +88,7 @@ class Registration(Section, frozen=True):
 
     mode: Annotated[
         Literal["invite", "open", "closed"],
-        _says("Who may register: holders of an invitation, anybody, or nobody (administrators add accounts)."),
+        _says("Who may register: who is invited, anybody, or nobody. No effect yet: the owner adds accounts."),
     ] = "invite"
 
 
@@ -140,13 +140,15 @@ class Limits(Section, frozen=True):
     burst_points: Annotated[
         float, Meta(ge=1, le=1_000_000), _says("Points a session may use at once; then reading pauses.")
     ] = 20.0
-    post_points: Annotated[Points, _says("Points for a post, and of a command not named below.")] = 1.0
+    post_points: Annotated[
+        Points, _says("Points for a post, an invitation, a kick, a mute or a change of password.")
+    ] = 1.0
     cheap_query_points: Annotated[
-        Points, _says("Points for a cheap query, such as MODE or TOPIC without a change.")
+        Points, _says("Points for any other command, such as MODE, TOPIC, JOIN, NAMES or an unknown one.")
     ] = 0.2
-    list_points: Annotated[Points, _says("Points for a query with a long answer: WHO, LIST, NAMES.")] = 2.0
-    history_points: Annotated[Points, _says("Points for a page of history.")] = 2.0
-    search_points: Annotated[Points, _says("Points for a search.")] = 5.0
+    list_points: Annotated[Points, _says("Points for a query with a long answer: WHO, LIST.")] = 2.0
+    history_points: Annotated[Points, _says("Points for a page of history. No effect yet.")] = 2.0
+    search_points: Annotated[Points, _says("Points for a search. No effect yet.")] = 5.0
     joined_room_points: Annotated[
         Points, _says("Points granted per joined room after login: clients query each at start.")
     ] = 4.0
@@ -158,9 +160,13 @@ class Limits(Section, frozen=True):
     pending_at_once_bytes: Annotated[Bytes, _says("Pending output that closes a session at once.")] = 8_388_608
     silence_seconds: Annotated[Seconds, _says("Silence after which a PING is sent.")] = 90.0
     pong_seconds: Annotated[Seconds, _says("Further silence after which the connection is closed.")] = 60.0
-    history_messages: Annotated[int, Meta(ge=1, le=10_000), _says("Messages in one answer of history.")] = 1000
-    search_messages: Annotated[int, Meta(ge=1, le=1000), _says("Messages in one answer of a search.")] = 100
-    search_seconds: Annotated[float, Meta(gt=0, le=60), _says("Time for one search.")] = 2.0
+    history_messages: Annotated[
+        int, Meta(ge=1, le=10_000), _says("Messages in one answer of history. No effect yet.")
+    ] = 1000
+    search_messages: Annotated[
+        int, Meta(ge=1, le=1000), _says("Messages in one answer of a search. No effect yet.")
+    ] = 100
+    search_seconds: Annotated[float, Meta(gt=0, le=60), _says("Time for one search. No effect yet.")] = 2.0
     exempt_networks: Annotated[
         tuple[str, ...], _says("Networks without connection and rate limits; measurements from there do not count.")
     ] = LOOPBACK

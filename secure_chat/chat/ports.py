@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from secure_chat.chat.accounts import Account
@@ -24,7 +24,6 @@ class Snapshot:
     bans: Sequence[tuple[int, Ban]] = ()
     invitations: Sequence[tuple[int, int]] = ()
     """(room, account)"""
-    latest_msgid: str | None = field(default=None)
 
 
 class AlreadyPosted(Exception):

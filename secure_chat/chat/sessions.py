@@ -39,7 +39,6 @@ class Session:
 
     id: int
     address: str
-    opened_us: int
     exempt: bool = False
     phase: Phase = Phase.REGISTERING
     capabilities: frozenset[Capability] = frozenset()

@@ -73,7 +73,9 @@ def serve(
     except SecureChatError as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
-        raise click.ClickException(_explain(error, addresses)) from error
+        raise click.ClickException(
+            f"{error.filename or ''}: {error.strerror or error}".removeprefix(": ")
+        ) from error
 
 
 def _serve(
@@ -83,6 +85,7 @@ def _serve(
     addresses: list[tuple[str, int]],
     log_options: tuple[str | None, str | None],
 ) -> None:
+    from secure_chat.commands.startup import ensure_lobby
     from secure_chat.server import logs
     from secure_chat.server.app import Server
     from secure_chat.server.foundation import open_foundation
@@ -99,6 +102,7 @@ def _serve(
         log.info("start", extra={"facts": {"home": home.path, "process": os.getpid()}})
         for notice in ensure_certificates(certs):
             click.echo(notice)
+        foundation.engine.run_once(ensure_lobby)
         server = Server(home, foundation, certs, addresses)
         for warning in (*foundation.config.warnings(), *server.context.warnings):
             log.warning("%s", warning)
@@ -124,15 +128,7 @@ def _wait_for_end(reload: Callable[[], None]) -> None:
     """Until SIGTERM or SIGINT; SIGHUP calls `reload`. A second SIGTERM or SIGINT ends the process at once."""
     while signal.sigwait(SIGNALS) == signal.SIGHUP:
         reload()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: os._exit(128 + number))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-
-
-def _explain(error: OSError, addresses: list[tuple[str, int]]) -> str:
-    shown = ", ".join(f"{host or '*'}:{port}" for host, port in addresses)
-    if error.errno == 98:
-        return f"{shown}: the port is in use by another program; choose another with --listen HOST:PORT"
-    if error.errno == 13:
-        return f"{shown}: not allowed ({error.strerror}); ports below 1024 are for root"
-    return f"{shown}: {error.strerror or error}"

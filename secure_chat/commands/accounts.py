@@ -76,7 +76,7 @@ def user_list(ctx: Context, request: dict[str, Any]) -> None:
             "disabled": account.disabled,
             "removed": account.removed,
             "online": account.id in ctx.hub.presence,
-            "devices": len(ctx.hub.sessions_of(account.id)),
+            "sessions": len(ctx.hub.sessions_of(account.id)),
             "created": format_time(account.created_us),
         }
         for account in accounts

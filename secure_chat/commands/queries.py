@@ -200,8 +200,8 @@ def _show_person(ctx: Context, account: Account) -> None:
     ctx.reply(Numeric.RPL_WHOISACCOUNT, name, name, "is logged in as")
     ctx.reply(Numeric.RPL_WHOISSECURE, name, "is using a secure connection")
     if ctx.account.administrator:
-        for session in hub.sessions_of(account.id):
-            ctx.reply(Numeric.RPL_WHOISACTUALLY, name, session.address, "is connecting from")
+        for address in dict.fromkeys(session.address for session in hub.sessions_of(account.id)):
+            ctx.reply(Numeric.RPL_WHOISACTUALLY, name, address, "is connecting from")
     idle = max(0, (ctx.now_us - presence.active_us) // 1_000_000)
     times = (str(idle), str(presence.since_us // 1_000_000))
     ctx.reply(Numeric.RPL_WHOISIDLE, name, *times, "seconds idle, signon time")

@@ -179,7 +179,7 @@ def password_checked(ctx: Context, answer: PasswordChecked) -> None:
     account = checked_account(ctx, answer)
     purpose = answer.job.purpose
     if ctx.session.account_id not in (None, account.id):
-        raise CommandError("You are logged in as somebody else", Numeric.ERR_SASLFAIL)
+        raise CommandError("You are logged in as somebody else already", Numeric.ERR_SASLALREADY)
     ctx.add(LoginSucceeded(answer.job.address, account.folded))
     if purpose == "PASSWORD":
         change_password(ctx, account, answer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from secure_chat.chat.deliveries import ToRoom, ToSessions
-from secure_chat.chat.effects import Append, Effect, Invited, MemberGone, MemberSet, RoomSet, RoomShown
+from secure_chat.chat.effects import Append, Invited, MemberGone, MemberSet, RoomSet, RoomShown
 from secure_chat.chat.errors import CommandError
 from secure_chat.chat.messages import InRoom, Kind, NewMessage
 from secure_chat.chat.rooms import TOPIC_LIMIT_BYTES, Role, Room, RoomRecord, Topic
@@ -39,7 +39,8 @@ def join(ctx: Context, room_name: str, key: str | None = None) -> None:
     existing = ctx.hub.room_named(room_name)
     if existing is not None and ctx.account.id in existing.members:
         return
-    if len(ctx.hub.rooms_of.get(ctx.account.id, ())) >= ctx.settings.rooms_per_account:
+    rooms = [room for room in ctx.hub.rooms_by_name(ctx.account.id) if not ctx.hub.is_lobby(room)]
+    if len(rooms) >= ctx.settings.rooms_per_account:
         text = f"You are in {ctx.settings.rooms_per_account} rooms already; leave one first"
         raise CommandError(text, Numeric.ERR_TOOMANYCHANNELS, (room_name,))
     if existing is None:
@@ -180,5 +181,5 @@ def kick(ctx: Context, room_name: str, name: str, reason: str | None = None) -> 
     line = ctx.relayed("KICK", room.name, person.name, text)
     store_event(ctx, room, Kind.KICK, line, subject_id=person.id)
     ctx.to_room(room, line)
-    gone: Effect = MemberGone(room.id, person.id)
-    ctx.add(gone)
+    ctx.add(MemberGone(room.id, person.id))
+    ctx.log("kick", actor=ctx.account.name, account=person.name, room=room.name)

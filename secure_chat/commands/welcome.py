@@ -117,7 +117,7 @@ def isupport(ctx: Context) -> list[str]:
     tokens = {
         "AWAYLEN": str(AWAY_LIMIT_BYTES),
         "CASEMAPPING": "ascii",
-        "CHANLIMIT": f"#:{settings.rooms_per_account}",
+        "CHANLIMIT": f"#:{settings.rooms_per_account + bool(settings.lobby)}",
         "CHANMODES": modes.CHANMODES,
         "CHANNELLEN": str(ROOM_NAME_LIMIT_CHARACTERS + 1),
         "CHANTYPES": "#",

@@ -18,6 +18,8 @@ from secure_chat.protocol.message import Message, parse
 
 RECEIVE_BYTES = 32_768
 READ_BUDGET_BYTES = 32_768
+LINE_OVERHEAD_BYTES = 256
+"""What a parsed line costs beside its bytes: many short lines are not for free."""
 WRITE_BYTES = 65_536
 ENCRYPT_BYTES = 8_192
 """What OpenSSL is given at once. Its buffer for what comes out never shrinks: given WRITE_BYTES, each of 300
@@ -192,8 +194,9 @@ class Connection:
             parsed = parse(line)
         except ProtocolError as error:
             parsed = error
-        self.unread.append((parsed, len(line)))
-        self.unread_bytes += len(line)
+        size = len(line) + LINE_OVERHEAD_BYTES
+        self.unread.append((parsed, size))
+        self.unread_bytes += size
 
     def add(self, data: bytes) -> None:
         """Put bytes behind what is pending."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import selectors
 import socket
 import threading
 from collections.abc import Callable, Sequence
 
+from secure_chat.errors import SecureChatError
 from secure_chat.net.admission import Admission
 from secure_chat.net.limits import Limits
 from secure_chat.net.operations import Adopt
@@ -16,6 +18,10 @@ BACKLOG = 512
 PAUSE_SECONDS = 0.2
 """How long nothing is accepted after the process ran out of file descriptors."""
 log = logging.getLogger("secure_chat.net")
+
+
+class CannotListen(SecureChatError):
+    """An address cannot be listened on; the text says which, why, and what to do."""
 
 
 class Listener:
@@ -27,11 +33,13 @@ class Listener:
         limits: Limits,
         admission: Admission,
         hand_over: Callable[[Adopt], None],
+        on_death: Callable[[BaseException], None],
     ) -> None:
         self._sockets = sockets
         self._limits = limits
         self._admission = admission
         self._hand_over = hand_over
+        self._on_death = on_death
         self._ending = threading.Event()
         self._wake_receive, self._wake_send = socket.socketpair()
         self._last_id = 0
@@ -49,6 +57,12 @@ class Listener:
             self._thread.join()
 
     def _run(self) -> None:
+        try:
+            self._accept_until_the_end()
+        except BaseException as error:  # noqa: BLE001 - a server that lets nobody in must not live on
+            self._on_death(error)
+
+    def _accept_until_the_end(self) -> None:
         selector = selectors.DefaultSelector()
         for sock in (*self._sockets, self._wake_receive):
             sock.setblocking(False)
@@ -87,8 +101,27 @@ class Listener:
 def listen(host: str, port: int) -> list[socket.socket]:
     """Sockets that listen on a host and port, over IPv4 and IPv6 where the host has both; "" is every address.
 
-    With port 0 the system chooses one, the same for all. Raises OSError.
+    With port 0 the system chooses one, the same for all. Raises CannotListen.
     """
+    try:
+        return _listen(host, port)
+    except OSError as error:
+        raise CannotListen(_explain(error, f"{host or '*'}:{port}")) from error
+
+
+def _explain(error: OSError, where: str) -> str:
+    match error.errno:
+        case errno.EADDRINUSE:
+            return f"{where}: the port is in use by another program; choose another with --listen HOST:PORT"
+        case errno.EACCES:
+            return f"{where}: not allowed ({error.strerror}); ports below 1024 are for root"
+        case errno.EADDRNOTAVAIL:
+            return f"{where}: this machine does not have that address; name one of its own with --listen HOST:PORT"
+        case _:
+            return f"{where}: cannot listen there ({error.strerror or error})"
+
+
+def _listen(host: str, port: int) -> list[socket.socket]:
     sockets: list[socket.socket] = []
     infos = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     try:

@@ -132,7 +132,6 @@ class Opened:
     connection_id: int
     address: str
     exempt: bool
-    tls_version: str
 
 
 @dataclass(frozen=True, slots=True)

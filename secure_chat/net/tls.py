@@ -6,7 +6,7 @@ import ssl
 
 from secure_chat.errors import ProtocolError
 
-READ_BYTES = 16_384
+READ_BYTES = 4_096
 
 
 class TlsFailed(ProtocolError):

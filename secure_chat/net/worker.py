@@ -158,8 +158,8 @@ class Worker:
         self._admission.handshake_ended(connection.address)
         connection.enter(Stage.OPEN)
         connection.deadline = now + self._limits.authentication_seconds
-        version = connection.channel.version
-        self._submit(op.Opened(connection.id, connection.address, connection.exempt, version), True)
+        log.debug("secured", extra={"facts": {"session": connection.id, "tls": connection.channel.version}})
+        self._submit(op.Opened(connection.id, connection.address, connection.exempt), True)
 
     def _guard(self, connection: Connection, action: Callable[[], object]) -> bool:
         """Do something with a connection; an error ends the connection, and nothing else."""
@@ -202,7 +202,7 @@ class Worker:
         for connection in self._board.dirty.values():
             if connection.stage is Stage.GONE:
                 continue
-            if connection.pending_bytes > self._limits.pending_bytes_at_once:
+            if connection.outstanding_bytes > self._limits.pending_bytes_at_once:
                 self._lose(connection, "too much was pending for a slow client")
             elif self._guard(connection, connection.flush):
                 if connection.stage is Stage.CLOSING and not connection.outstanding_bytes:

@@ -43,7 +43,8 @@ class MalformedMessage(ProtocolError):
 class Secret(str):
     """Text that is never shown: a parameter that may hold a password or a code.
 
-    Printing, formatting and `repr` give `***`; `reveal()` gives the text.
+    Printing, formatting and `repr` give `***`; `reveal()` gives the text. Joining and adding go past
+    this: a secret is put together with other text only to check it.
     """
 
     __slots__ = ()

@@ -7,12 +7,15 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from ipaddress import ip_network
+from itertools import islice
 from pathlib import Path
 
 from secure_chat import config as configuration
+from secure_chat.chat.accounts import Account
 from secure_chat.chat.deliveries import CheckPassword
 from secure_chat.commands.login import PasswordChecked
 from secure_chat.commands.registry import COMMANDS, Weight
@@ -37,6 +40,7 @@ from secure_chat.server.password_pool import (
     default_threads,
     estimated_seconds_per_hash,
 )
+from secure_chat.server.passwords import stored_rounds
 from secure_chat.server.queue import COMMANDS_LIMIT, CommandQueue
 from secure_chat.server.tls_context import ServingContext
 
@@ -47,6 +51,8 @@ GOODBYE = "Server is shutting down"
 STOP_SECONDS = 6.0
 RENEWAL_SECONDS = 6 * 3600.0
 EXIT_BUG = 70
+EXIT_DISK = 74
+SAMPLE_ACCOUNTS = 100
 INBOX_LIMIT_BYTES = 64 * 1024 * 1024
 log = logging.getLogger("secure_chat.server")
 
@@ -85,7 +91,7 @@ def costs_of(limits: configuration.Limits) -> Callable[[str], float]:
 
 
 class Server:
-    """A running server. Made, started and stopped by one thread; holds the home's lock through `foundation`."""
+    """A running server. Made, started and stopped by one thread, which holds the home's lock."""
 
     def __init__(
         self,
@@ -129,7 +135,7 @@ class Server:
             for sock in self.sockets:
                 sock.close()
             raise
-        self._listener = Listener(self.sockets, limits, admission, self._adopt)
+        self._listener = Listener(self.sockets, limits, admission, self._adopt, die)
         self._ending = threading.Event()
         self._renewal = threading.Thread(target=self._renew, name="renewal", daemon=True)
 
@@ -142,7 +148,11 @@ class Server:
         self._renewal.start()
 
     def stop(self) -> None:
-        """Accept nobody more, finish the tick, flush to clients, say goodbye; at most STOP_SECONDS."""
+        """Accept nobody more, finish the tick, flush to clients, say goodbye; at most STOP_SECONDS.
+
+        If the disk hangs the dispatcher does not come to an end, and the store is in use: the process ends at once,
+        with EXIT_DISK. What was echoed is on the disk already.
+        """
         self._ending.set()
         self._listener.close()
         self._control.close()
@@ -153,6 +163,9 @@ class Server:
         for worker in self._workers:
             worker.thread.join(STOP_SECONDS)
         self._pool.close(wait_seconds=1.0)
+        if self._dispatcher.is_alive:
+            log.critical("the disk does not answer; ending without closing the database, which repairs itself")
+            os._exit(EXIT_DISK)
 
     def reload(self) -> None:
         """Serve the certificate that is on disk now; a bad one changes nothing and is logged."""
@@ -193,7 +206,8 @@ class Server:
     def _check_password(self, job: CheckPassword) -> None:
         hasher, settings = self._foundation.hasher, self._foundation.settings
         self._pool.cancel(job.session_id)
-        work = Job(job.session_id, job.address, job.known, lambda: check(hasher, settings, job))
+        rounds = usual_rounds(self._foundation.engine.hub.accounts.values())
+        work = Job(job.session_id, job.address, job.known, lambda: check(hasher, settings, job, rounds))
         if not self._pool.submit(work):
             self._queue.put(PasswordChecked(job, right=None), always=True)
 
@@ -201,6 +215,13 @@ class Server:
         """Hand the pool's answer to the dispatcher. Pool threads."""
         assert isinstance(result.value, PasswordChecked)
         self._queue.put(result.value, always=True)
+
+
+def usual_rounds(accounts: Iterable[Account]) -> int | None:
+    """The commonest cost of stored hashes, looked up in a sample; None where there are none."""
+    sample = islice((account.password for account in accounts if account.password), SAMPLE_ACCOUNTS)
+    costs = Counter(stored_rounds(password) for password in sample)
+    return costs.most_common(1)[0][0] if costs else None
 
 
 def die(error: BaseException) -> None:

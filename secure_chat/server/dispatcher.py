@@ -64,6 +64,11 @@ class Dispatcher:
         """Wait for the end."""
         self._thread.join(timeout_seconds)
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether it has not come to its end."""
+        return self._thread.is_alive()
+
     def _run(self) -> None:
         try:
             busy = False
@@ -156,6 +161,7 @@ class Dispatcher:
         batches: list[list[op.Operation]] = [[] for _ in self._workers]
         sizes = [0] * len(self._workers)
         for session_id in self._engine.hub.sessions:
+            log.info("disconnect", extra={"facts": {"session": session_id, "reason": self._goodbye}})
             self._sort(op.Send(session_id, data), batches, sizes)
             self._sort(op.Close(session_id, self._goodbye), batches, sizes)
         for worker, batch, size in zip(self._workers, batches, sizes, strict=True):

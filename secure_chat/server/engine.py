@@ -24,6 +24,7 @@ from secure_chat.commands.messages import post_again, replay_page
 from secure_chat.commands.presence import connection_lost, lingering_ended, opened
 from secure_chat.commands.registration import password_checked, password_settled
 from secure_chat.commands.registry import OPERATIONS
+from secure_chat.errors import StorageError
 from secure_chat.net.operations import Close, Drained, Lost, Opened, Operation, Received, Release
 from secure_chat.protocol.message import NO_TAGS
 from secure_chat.protocol.numerics import Numeric
@@ -99,11 +100,16 @@ class Engine:
             self._after_failure(outcomes)
 
     def run_once(self, decide: Decide) -> Outcome:
-        """Carry out one unit of the program itself, such as making the lobby, in a tick of its own."""
+        """Carry out one unit of the program itself, such as making the lobby, in a tick of its own.
+
+        Raises StorageError where it could not be done.
+        """
         self._failure = None
         outcome = Outcome()
         self._unit(outcome, decide)
         self._commit([outcome])
+        if "error" in outcome.answer:
+            raise StorageError(str(outcome.answer["error"]))
         return outcome
 
     def next_due_us(self) -> int | None:
@@ -181,7 +187,7 @@ class Engine:
 
     def _opened(self, report: Opened) -> Iterator[Outcome]:
         outcome = Outcome(report.connection_id)
-        session = Session(report.connection_id, report.address, self._now_us, report.exempt)
+        session = Session(report.connection_id, report.address, report.exempt)
         self._unit(outcome, lambda ctx: opened(ctx, session))
         yield outcome
 

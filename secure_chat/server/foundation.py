@@ -10,8 +10,9 @@ from pathlib import Path
 
 from secure_chat.chat.hub import Hub
 from secure_chat.chat.settings import RegistrationMode, Settings
-from secure_chat.commands.startup import ensure_lobby
 from secure_chat.config import Config, load_config
+from secure_chat.errors import ConfigError
+from secure_chat.protocol.names import InvalidName, check_room_name
 from secure_chat.server.engine import Engine
 from secure_chat.server.home import Home
 from secure_chat.server.ids import RandomIds
@@ -27,7 +28,13 @@ def clock_us() -> int:
 
 
 def settings_of(config: Config) -> Settings:
-    """The plain values that the rules need."""
+    """The plain values that the rules need. Raises ConfigError."""
+    if config.lobby.room:
+        try:
+            check_room_name(config.lobby.room)
+        except InvalidName as error:
+            text = f"[lobby] room: found {config.lobby.room!r}: {error}"
+            raise ConfigError(text) from None
     return Settings(
         server=config.server.name,
         network=config.server.network,
@@ -76,7 +83,6 @@ def open_foundation(home: Home, config_file: Path | None) -> Foundation:
         hub = Hub(settings)
         hub.load(snapshot)
         engine = Engine(hub, store, RandomIds(), clock_us)
-        engine.run_once(ensure_lobby)
     except BaseException:
         store.close()
         raise

@@ -12,23 +12,26 @@ from secure_chat.server.passwords import Hasher, WeakPassword, check_password
 log = logging.getLogger("secure_chat.server")
 
 
-def check(hasher: Hasher, settings: Settings, job: CheckPassword) -> PasswordChecked:
+def check(
+    hasher: Hasher, settings: Settings, job: CheckPassword, usual_rounds: int | None = None
+) -> PasswordChecked:
     """Check a password, and hash the new one where there is one. As slow for unknown names as for known ones.
 
-    Never raises: a fault of ours is answered as if the pool had no place.
+    `usual_rounds` is the cost that stored hashes have, if it is known. Never raises: a fault of ours is answered
+    as if the pool had no place.
     """
     try:
-        return _check(hasher, settings, job)
-    except Exception as error:  # noqa: BLE001 - the session waits for an answer, whatever has happened
+        return _check(hasher, settings, job, usual_rounds)
+    except BaseException as error:  # noqa: BLE001 - the session waits for an answer, whatever has happened
         # No traceback: its frames hold the password.
         log.error("a password could not be checked: %s", type(error).__name__)
         return PasswordChecked(job, right=None)
 
 
-def _check(hasher: Hasher, settings: Settings, job: CheckPassword) -> PasswordChecked:
+def _check(hasher: Hasher, settings: Settings, job: CheckPassword, usual_rounds: int | None) -> PasswordChecked:
     password = job.password.reveal()
     if job.stored is None:
-        hasher.verify_dummy(password)
+        hasher.verify_dummy(password, usual_rounds)
         return PasswordChecked(job, right=False)
     if not hasher.verify(password, job.stored):
         return PasswordChecked(job, right=False)

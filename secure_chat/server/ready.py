@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import socket
 import sys
@@ -47,7 +48,7 @@ def ready_text(server: Server, foundation: Foundation, home: Home) -> str:
         )
     if not any(account.usable for account in foundation.engine.hub.accounts.values()):
         lines.append("There is no account yet. Make the first administrator, in another terminal:")
-        lines.append(f"  {_program()} user add NAME --admin --home {home.path}")
+        lines.append(f"  {_program()} user add NAME --admin --home {shlex.quote(str(home.path.resolve()))}")
     return "\n".join(lines)
 
 

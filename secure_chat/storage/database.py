@@ -11,7 +11,6 @@ from secure_chat.errors import StorageError
 
 APPLICATION_ID = 0x53434854
 BUSY_TIMEOUT_MS = 5_000
-MMAP_BYTES = 0
 CACHE_KIB = 16_384
 
 

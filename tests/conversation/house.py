@@ -76,7 +76,7 @@ class House:
         self._last_id += 1
         client = Client(name, self._last_id)
         self.clients[client.id] = client
-        self.work([op.Opened(client.id, address, False, "TLSv1.3")])
+        self.work([op.Opened(client.id, address, False)])
         return client
 
     def send(self, client: Client, data: bytes) -> None:

@@ -167,3 +167,10 @@ def test_a_wrong_configuration_is_refused_with_what_is_allowed(home: Path) -> No
     text = refused(home)
     assert "bcrypt_round" in text
     assert "bcrypt_rounds" in text
+
+
+def test_a_lobby_that_cannot_be_one_is_refused(home: Path) -> None:
+    (home / "config.toml").write_text('[lobby]\nroom = "#a~b"\n')
+    text = refused(home)
+    assert "[lobby] room" in text
+    assert "'~'" in text

@@ -13,7 +13,7 @@ import pytest
 from secure_chat.server.certificates import create
 from tests.conftest import Start
 from tests.e2e.irc_client import IrcClient, log_in
-from tests.e2e.server_process import PASSWORD, ServerProcess, run_tool
+from tests.e2e.server_process import PASSWORD, STOP_SECONDS, ServerProcess, run_tool
 from tests.e2e.waiting import wait_for
 
 
@@ -126,3 +126,27 @@ def test_passwords_stay_out_of_the_log_and_the_disk(start: Start, home: Path) ->
     for file in home.rglob("*"):
         if file.is_file():
             assert PASSWORD.encode() not in file.read_bytes(), file
+
+
+def test_hangup_while_stopping_does_not_kill(server: ServerProcess) -> None:
+    log_in(server, "alice")
+    server.process.send_signal(signal.SIGTERM)
+    server.wait_for_log('reason="Server is shutting down"')
+    server.process.send_signal(signal.SIGHUP)
+    assert server.process.wait(STOP_SECONDS) == 0
+    server.wait_for_log("stopped")
+
+
+def test_the_tool_takes_no_home_that_is_not_there(tmp_path: Path) -> None:
+    done = run_tool("user", "list", "--home", str(tmp_path / "mistyped"))
+    assert done.returncode == 1
+    assert "There is no server's home" in done.stderr
+    assert not (tmp_path / "mistyped").exists()
+
+
+def test_the_tool_reads_the_configuration_of_the_server(home: Path, tmp_path: Path) -> None:
+    other = tmp_path / "club.toml"
+    other.write_text("[passwords]\nbcrypt_rounds = 4\nminimum_characters = 20\n")
+    arguments = ("user", "add", "dave", "--password-stdin", "--home", str(home), "--config", str(other))
+    done = run_tool(*arguments, stdin="fourteen chars\n")
+    assert "shorter than 20" in done.stderr

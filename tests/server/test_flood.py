@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+from secure_chat.commands.startup import ensure_lobby
 from secure_chat.server.app import Server
 from secure_chat.server.foundation import open_foundation
 from secure_chat.server.home import Home
@@ -18,6 +19,7 @@ PEOPLE = ("alice", "bob", "carol")
 def test_tiny_queues_flooded_both_ways_make_progress(home: Path) -> None:
     place = Home(home)
     foundation = open_foundation(place, None)
+    foundation.engine.run_once(ensure_lobby)
     server = Server(place, foundation, place.certs, [("127.0.0.1", 0)], queue_commands=2, inbox_bytes=200)
     server.start()
     try:
