@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tests.conformance.terminal import Terminal  # noqa: E402 - the checkout is found first
+from tests.e2e.waiting import wait_for  # noqa: E402
 
 README = ROOT / "README.md"
 BEGIN, END = "<!-- transcript: scripts/transcript.py -->\n", "<!-- end of transcript -->\n"
@@ -73,6 +74,9 @@ def transcript(folder: Path) -> str:
         screens["server"] = server.screen()
         return "".join(block(who, screens[who], folder, port) for who in ("server", *PEOPLE))
     finally:
+        if "server" in terminals:  # a terminal that closes only makes a server read its certificate again
+            terminals["server"].press("C-c")
+            wait_for(lambda: not (home / "control.sock").exists())
         for terminal in terminals.values():
             terminal.close()
 

@@ -43,6 +43,10 @@ class Terminal:
         self._tmux("send-keys", "-l", text)
         self._tmux("send-keys", "Enter")
 
+    def press(self, key: str) -> None:
+        """Press one key, such as C-c."""
+        self._tmux("send-keys", key)
+
     def screen(self) -> str:
         """What is on the screen."""
         return self._tmux("capture-pane", "-p")
