@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import ssl
 import sys
 import threading
@@ -23,6 +24,7 @@ from secure_chat.client.format import Look, harmless, render
 from secure_chat.client.link import Link, Quit, Typed
 from secure_chat.client.outcome import ExitCode
 from secure_chat.client.plain_mode import ask_new_password
+from secure_chat.client.signals import leaving_at
 from secure_chat.client.state import LEAVE_SECONDS
 from secure_chat.client.texts import _
 
@@ -92,7 +94,8 @@ class LineMode:
     def run(self, tls: ssl.SSLSocket, on_ready: Callable[[], None]) -> ExitCode:
         """Chat until the user leaves or there is no way on."""
         talking = threading.Thread(target=self._talk, args=(tls,), name="link", daemon=True)
-        with patch_stdout(raw=True):
+        leaving = leaving_at(signal.SIGTERM, signal.SIGHUP, leave=lambda: self._link.put(Quit()))
+        with leaving, patch_stdout(raw=True):
             talking.start()
             try:
                 if self._link.wait_until_ready():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
+import signal
 import ssl
 import sys
 import threading
@@ -14,6 +16,7 @@ from secure_chat.client.events import Event, Told, Tone
 from secure_chat.client.format import Look, render
 from secure_chat.client.link import EndOfInput, Link, NewPassword, Quit, Typed
 from secure_chat.client.outcome import ExitCode
+from secure_chat.client.signals import leaving_at
 from secure_chat.client.standard_input import StandardInput
 from secure_chat.client.texts import _
 from secure_chat.protocol.message import Secret
@@ -46,19 +49,26 @@ class PlainScreen:
 def run_plain(
     link: Link, tls: ssl.SSLSocket, source: StandardInput, *, at_terminal: bool, on_ready: Callable[[], None]
 ) -> ExitCode:
-    """Chat until the input ends or the connection is lost for good. Main thread; starts two others."""
+    """Chat until the input ends, a signal asks us to go, or the connection is lost for good. Main thread; starts
+    two others.
+    """
     outcome: list[ExitCode] = []
-    talking = threading.Thread(target=lambda: outcome.append(link.run(tls)), name="link", daemon=True)
-    typing = threading.Thread(target=_read, args=(link, source, at_terminal), name="keyboard", daemon=True)
-    talking.start()
-    typing.start()
-    while talking.is_alive():
+    over = threading.Event()
+
+    def talk() -> None:
         try:
+            outcome.append(link.run(tls))
+        finally:
+            over.set()
+
+    typing = threading.Thread(target=_read, args=(link, source, at_terminal), name="keyboard", daemon=True)
+    with leaving_at(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, leave=lambda: link.put(Quit())):
+        threading.Thread(target=talk, name="link", daemon=True).start()
+        typing.start()
+        with contextlib.suppress(KeyboardInterrupt):
             if link.wait_until_ready():
                 on_ready()
-            talking.join()
-        except KeyboardInterrupt:
-            link.put(Quit())
+            over.wait()
     return outcome[0] if outcome else ExitCode.CONNECTION_LOST
 
 

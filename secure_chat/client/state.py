@@ -265,7 +265,7 @@ class Chat:
             self._leave()
         elif self.phase is Phase.OFFLINE:
             self._tell_unconfirmed()
-            self.end(ExitCode.QUIT)
+            self.end(ExitCode.CONNECTION_LOST if self.scripted and self.outbox else ExitCode.QUIT)
 
     def give_up(self, why: str) -> None:
         """The server does not come back."""

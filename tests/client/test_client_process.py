@@ -116,7 +116,30 @@ def test_an_empty_password_is_a_usage_error(tmp_path: Path, arguments: list[str]
     assert server.connections == 0
 
 
-def test_an_interrupted_script_says_goodbye(tmp_path: Path, arguments: list[str], server: StubServer) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("options", [[], ["--plain"]])
+def test_a_signal_says_goodbye(
+    tmp_path: Path, arguments: list[str], server: StubServer, number: signal.Signals, options: list[str]
+) -> None:
+    command = [sys.executable, "-m", "secure_chat", "connect", *arguments, *options]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(tmp_path)
+    ) as client:
+        assert client.stdin is not None
+        assert client.stdout is not None
+        client.stdin.write(f"{PASSWORD}\nhello\n".encode())
+        client.stdin.flush()
+        # Once the echo is on the screen the main thread only waits, which is where it must not be broken.
+        assert any(b"<ivan> hello" in line for line in iter(client.stdout.readline, b""))
+        client.send_signal(number)
+        assert client.wait(DEADLINE_SECONDS) == ExitCode.QUIT
+        assert client.stderr is not None
+        assert b"Traceback" not in client.stderr.read()
+    server.wait_for(lambda: server.lines[-1].command == "QUIT")
+
+
+def test_a_signal_with_something_unconfirmed(tmp_path: Path, arguments: list[str], server: StubServer) -> None:
+    server.echo = False
     command = [sys.executable, "-m", "secure_chat", "connect", *arguments]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(tmp_path)
@@ -126,8 +149,8 @@ def test_an_interrupted_script_says_goodbye(tmp_path: Path, arguments: list[str]
         client.stdin.flush()
         server.wait_for(lambda: bool(server.said()))
         client.send_signal(signal.SIGINT)
-        assert client.wait(DEADLINE_SECONDS) == ExitCode.QUIT
-    assert server.lines[-1].command == "QUIT"
+        client.send_signal(signal.SIGTERM)
+        assert client.wait(DEADLINE_SECONDS) == ExitCode.CONNECTION_LOST
 
 
 def test_a_reader_that_goes_away(tmp_path: Path, arguments: list[str]) -> None:

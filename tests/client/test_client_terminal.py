@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -239,3 +240,13 @@ def test_plain_at_a_terminal(
     assert not re.search("\x1b", client.before or "")
     client.close()
     assert client.exitstatus == ExitCode.QUIT
+
+
+def test_a_termination_says_goodbye(start: Start, server: StubServer, ca: Certificate) -> None:
+    client = start(f"ivan@localhost:{server.port}", "--ca", str(ca.pem))
+    client.expect_exact("Enter your password: ")
+    client.sendline(PASSWORD)
+    client.expect_exact("#lobby>")
+    client.kill(signal.SIGTERM)
+    assert end(client) == ExitCode.QUIT
+    server.wait_for(lambda: server.lines[-1].command == "QUIT")
