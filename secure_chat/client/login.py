@@ -90,7 +90,7 @@ class Login:
         """What to send after `message`; with 001 the step becomes WELCOMED. Raises LoginRefused."""
         if message.command in REFUSALS:
             text = message.params[-1] if message.params else message.command
-            raise LoginRefused("\n".join([text, *self._explained]))
+            raise LoginRefused("\n".join(dict.fromkeys([text, *self._explained])))
         if message.command in {"FAIL", "ERROR"} and message.params:
             self._explained.append(message.params[-1])
         match message.command:

@@ -160,12 +160,16 @@ def failed(chat: Chat, message: Message, label: str | None) -> None:
     """A command is refused (IRCv3 `standard-replies`)."""
     if message.params[0] == "PASSWORD":
         chat.next_password = None
+    chat.refused = (label, message.params[-1])
     _refuse(chat, message, label, message.params[2:])
 
 
 @on("refusal", min_params=2)
 def any_refusal(chat: Chat, message: Message, label: str | None) -> None:
-    """A command is refused by a numeric."""
+    """A command is refused by a numeric. One that only repeats a FAIL, for clients without those, is left out."""
+    told, chat.refused = chat.refused, None
+    if told is not None and told[0] == label and (label is not None or told[1] == message.params[-1]):
+        return
     _refuse(chat, message, label, message.params[1:])
 
 

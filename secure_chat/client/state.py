@@ -56,6 +56,8 @@ class Chat:
         self.outbox = Outbox()
         self.batches: dict[str, str | None] = {}
         self.farewell = ""
+        self.refused: tuple[str | None, str] | None = None
+        """The label and the text of the last FAIL, until the next numeric that refuses something."""
         self.seen = Seen()
         self._new_id = new_id
         self._labels = 0
@@ -76,6 +78,7 @@ class Chat:
         self._barriers.clear()
         self.batches.clear()
         self.farewell = ""
+        self.refused = None
         self._buffer = LineBuffer(tags_limit_bytes=SERVER_TAGS_LIMIT_BYTES)
         self.login = Login(self.identity, self.password)
         self._go(Phase.LOGIN)

@@ -91,6 +91,27 @@ def test_answers_of_the_server(talk: Talk) -> None:
     ]
 
 
+def test_a_refusal_is_told_once_though_it_comes_twice(talk: Talk) -> None:
+    (part,) = talk.type("/leave #lobby")
+    batch = f"@label={part.tags['label']} :s BATCH +r labeled-response"
+    fail, numeric = "FAIL PART CANNOT_LEAVE #lobby :Not the lobby", "400 ivan PART #lobby :Not the lobby"
+    talk.server(batch, f"@batch=r :s {fail}", f"@batch=r :s {numeric}", ":s BATCH -r")
+    assert len(talk.texts()) == 1
+    talk.server(f":s {fail}", f":s {numeric}")
+    assert len(talk.texts()) == 1
+    talk.server(f":s {fail}", ":s 482 ivan #lobby :Something else", f":s {numeric}")
+    assert len(talk.texts()) == 3
+
+
+def test_a_refused_post_is_told_once_though_it_comes_twice(talk: Talk) -> None:
+    (post,) = talk.type("hello")
+    batch = f"@label={post.tags['label']} :s BATCH +r labeled-response"
+    fail, numeric = "FAIL PRIVMSG STORAGE_ERROR :The disk is full", "400 ivan PRIVMSG :The disk is full"
+    talk.server(batch, f"@batch=r :s {fail}", f"@batch=r :s {numeric}", ":s BATCH -r")
+    (text,) = talk.texts()
+    assert "hello" in text
+
+
 def test_many_names_are_counted(talk: Talk) -> None:
     talk.type("/who")
     talk.server(f":s 353 ivan = #lobby :{' '.join(f'u{n:02}' for n in range(40))}", ":s 366 ivan #lobby :End")
