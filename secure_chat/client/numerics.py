@@ -67,21 +67,27 @@ def names_are(chat: Chat, message: Message, label: str | None) -> None:  # noqa:
     if room := chat.rooms.get(name):
         room.list_names(names)
     else:
+        chat.rooms.asked_about.discard(fold(name))
         tell(chat, message, Tone.ANSWER, _("here now: {names}").format(names=", ".join(names)), name)
 
 
 @on("366", min_params=2)
 def names_end(chat: Chat, message: Message, label: str | None) -> None:  # noqa: ARG001
     """The list of people in a room is whole."""
-    room = chat.rooms.get(message.params[1])
+    name = message.params[1]
+    room, asked = chat.rooms.get(name), fold(name) in chat.rooms.asked_about
+    chat.rooms.asked_about.discard(fold(name))
     if room is None:
+        if asked:
+            tell(chat, message, Tone.ANSWER, _("no such room, or nobody is there"), name)
         return
     room.list_complete()
-    if room.announce:
+    if room.announce or asked:
         room.announce = False
-        names = sorted(room.here.values(), key=lambda name: fold(name.lstrip(PREFIXES)))
-        text = _("here now: {names}").format(names=", ".join(names[:NAMES_SHOWN]))
-        if more := len(names) - NAMES_SHOWN if len(names) > NAMES_SHOWN else 0:
+        names = sorted(room.here.values(), key=lambda shown: fold(shown.lstrip(PREFIXES)))
+        limit = len(names) if asked else NAMES_SHOWN
+        text = _("here now: {names}").format(names=", ".join(names[:limit]))
+        if more := max(0, len(names) - limit):
             text += plural(" and {count} more", " and {count} more", more).format(count=more)
         tell(chat, message, Tone.ANSWER, text, room.name)
 

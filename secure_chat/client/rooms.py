@@ -43,6 +43,8 @@ class Rooms:
         self.scripted = scripted
         self.current: str | None = None
         self.lobby: str | None = None
+        self.asked_about: set[str] = set()
+        """The folded names of rooms whose people the user asked for; the answer is not here yet."""
         self._rooms: dict[str, Room] = {}
         self._joining: dict[str, tuple[str | None, str | None]] = {}
 
@@ -92,6 +94,7 @@ class Rooms:
         """A new login: we are in no room until the server puts us back. The current room stays in mind."""
         self._rooms.clear()
         self._joining.clear()
+        self.asked_about.clear()
 
     def restored(self, *, first_time: bool) -> None:
         """The server has put us back into all our rooms."""

@@ -10,7 +10,7 @@ from secure_chat.client.events import Kind, Tone
 from secure_chat.client.texts import _, marked
 from secure_chat.errors import SecureChatError
 from secure_chat.protocol.message import Message, Secret
-from secure_chat.protocol.names import InvalidName, check_account_name, check_room_name
+from secure_chat.protocol.names import InvalidName, check_account_name, check_room_name, fold
 from secure_chat.protocol.sasl import encode_chunks
 
 if TYPE_CHECKING:
@@ -139,9 +139,8 @@ def rooms(chat: Chat, rest: str) -> None:  # noqa: ARG001 - every command is giv
 def who(chat: Chat, rest: str) -> None:
     """List who is online."""
     name = _room(chat, rest)
-    if known := chat.rooms.get(name):
-        known.announce = True
     _ask(chat, "NAMES", name)
+    chat.rooms.asked_about.add(fold(name))
 
 
 @slash("whois", usage=marked("/whois NAME"), what=marked("tell about a person"), needs_text=True)

@@ -112,10 +112,22 @@ def test_a_refused_post_is_told_once_though_it_comes_twice(talk: Talk) -> None:
     assert "hello" in text
 
 
-def test_many_names_are_counted(talk: Talk) -> None:
-    talk.type("/who")
-    talk.server(f":s 353 ivan = #lobby :{' '.join(f'u{n:02}' for n in range(40))}", ":s 366 ivan #lobby :End")
-    assert talk.texts()[0].endswith("u29 and 10 more")
+def test_many_names_are_counted_unasked_and_shown_when_asked_for(talk: Talk) -> None:
+    names = f":s 353 ivan = #tea :{' '.join(f'u{n:02}' for n in range(40))}"
+    talk.server(":ivan!u@h JOIN #tea ivan :x", names, ":s 366 ivan #tea :End")
+    assert talk.texts()[-1].endswith("u29 and 10 more")
+    talk.type("/who tea")
+    talk.server(names, ":s 366 ivan #tea :End")
+    assert talk.texts()[-1].endswith("u29, u30, u31, u32, u33, u34, u35, u36, u37, u38, u39")
+    talk.server(names, ":s 366 ivan #tea :End")
+    assert talk.texts() == []
+
+
+def test_who_is_in_a_room_that_is_not_there(talk: Talk) -> None:
+    talk.type("/who nowhere", "/who milk")
+    talk.server(":s 366 ivan #Nowhere :End", ":s 353 ivan = #milk :eve", ":s 366 ivan #milk :End")
+    talk.server(":s 366 ivan #nowhere :End")
+    assert talk.texts() == ["no such room, or nobody is there", "here now: eve"]
 
 
 def test_a_new_password_holds_from_its_confirmation_on(talk: Talk) -> None:
