@@ -19,7 +19,7 @@ TICK_COMMANDS = 1_024
 """Commands in one tick at most."""
 DUE_LIMIT_SECONDS = 3_600.0
 SLOW_TICK_SECONDS = 1.0
-TICK_SECONDS = 0.010
+TICK_SECONDS = 0.015
 """Under load a tick begins so long after the last one, and when the workers have sent what came of that; but at
 most twice this later. When idle nothing waits."""
 BUSY_COMMANDS = 2
