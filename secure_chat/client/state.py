@@ -13,6 +13,7 @@ from secure_chat.client.login import POST_ID, Login, LoginRefused, Step
 from secure_chat.client.outcome import ExitCode
 from secure_chat.client.phases import CONNECTED, TRANSITIONS, Phase
 from secure_chat.client.posts import Outbox, Post, Seen
+from secure_chat.client.refusals import ends_account
 from secure_chat.client.rooms import Rooms
 from secure_chat.client.silence import Silence
 from secure_chat.client.split import room_for_text_bytes, split_text
@@ -131,6 +132,9 @@ class Chat:
             return
         if self.phase is Phase.LEAVING:
             self.end(ExitCode.QUIT)
+        elif ends_account(self.farewell):
+            self._tell_unconfirmed()
+            self.end(ExitCode.LOGIN_REFUSED, why)
         elif not self.was_ready:
             text = _("The server closed the connection during the login: {why}").format(why=why)
             self.end(ExitCode.CANNOT_CONNECT, text)
@@ -311,7 +315,8 @@ class Chat:
         elif error.temporary:
             self.lost(str(error), self._now)
         else:
-            self.give_up(_("The login was refused: {why}").format(why=error))
+            self._tell_unconfirmed()
+            self.end(ExitCode.LOGIN_REFUSED, _("The login was refused: {why}").format(why=error))
 
     def _ready(self) -> None:
         back = self.was_ready

@@ -87,7 +87,30 @@ def test_a_login_refused_on_the_way_back(talk: Talk, why: str, phase: Phase) -> 
     talk.connect()
     talk.server(f":s 904 ivan :{why}")
     assert talk.chat.phase is phase
-    assert talk.chat.exit_code is (ExitCode.CONNECTION_LOST if phase is Phase.OVER else None)
+    assert talk.chat.exit_code is (ExitCode.LOGIN_REFUSED if phase is Phase.OVER else None)
+
+
+@pytest.mark.parametrize(
+    "why",
+    [
+        "This account was disabled",
+        "This account was removed",
+        "The password was set by an administrator: log in again with the new one",
+        "The password was changed: log in again with the new one",
+    ],
+)
+def test_a_closed_account_is_not_tried_again(talk: Talk, why: str) -> None:
+    talk.type("hello")
+    talk.server(f"ERROR :{why}")
+    talk.chat.lost("closed", talk.now)
+    assert talk.chat.exit_code is ExitCode.LOGIN_REFUSED
+    assert talk.texts() == ["1 message of yours was not confirmed by the server.", why]
+
+
+def test_a_server_that_goes_is_tried_again(talk: Talk) -> None:
+    talk.server("ERROR :Server is shutting down")
+    talk.chat.lost("closed", talk.now)
+    assert talk.chat.phase is Phase.OFFLINE
 
 
 def test_a_room_lost_while_away() -> None:
