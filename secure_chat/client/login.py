@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum, auto
 
+from secure_chat.client.refusals import in_own_words
 from secure_chat.client.texts import _
 from secure_chat.errors import SecureChatError
 from secure_chat.protocol.message import Message, Secret
@@ -34,12 +35,11 @@ _TEMPORARY = "try again"
 
 
 class LoginRefused(SecureChatError):
-    """The server does not let us in; the text is the server's. `temporary`: it asks to come back later."""
+    """The server does not let us in; the text is for the user. `temporary`: it asks to come back later."""
 
-    @property
-    def temporary(self) -> bool:
-        """Whether the same login may succeed later."""
-        return _TEMPORARY in str(self).casefold()
+    def __init__(self, text: str, *, temporary: bool = False) -> None:
+        super().__init__(text)
+        self.temporary = temporary
 
 
 class Step(Enum):
@@ -73,7 +73,7 @@ class Login:
         self._identity = identity
         self._password = password
         self._offered: set[str] = set()
-        self._explained: list[str] = []
+        self._explained: list[tuple[str, str]] = []
         self.step = Step.LISTING
         self.acknowledged: set[str] = set()
         self.nick = identity.partition("@")[0]
@@ -90,9 +90,10 @@ class Login:
         """What to send after `message`; with 001 the step becomes WELCOMED. Raises LoginRefused."""
         if message.command in REFUSALS:
             text = message.params[-1] if message.params else message.command
-            raise LoginRefused("\n".join(dict.fromkeys([text, *self._explained])))
+            raise self._refusal((message.command, text))
         if message.command in {"FAIL", "ERROR"} and message.params:
-            self._explained.append(message.params[-1])
+            key = message.params[1] if message.command == "FAIL" and len(message.params) > 2 else ""
+            self._explained.append((key, message.params[-1]))
         match message.command:
             case "CAP":
                 return self._capabilities(message)
@@ -111,6 +112,14 @@ class Login:
                     _("The server let us in without asking who we are. It is not a Secure Chat server.")
                 )
         return []
+
+    def _refusal(self, refused: tuple[str, str]) -> LoginRefused:
+        """The server's refusal (its numeric and text), and what it said before it to explain that."""
+        said = [refused, *self._explained]
+        temporary = any(_TEMPORARY in text.casefold() for _key, text in said)
+        unique = {text: key for key, text in reversed(said)}
+        shown = [in_own_words(text, key) for text, key in reversed(unique.items())]
+        return LoginRefused("\n".join(dict.fromkeys(shown)), temporary=temporary)
 
     def _go(self, step: Step) -> None:
         assert step in STEPS[self.step], f"no way from {self.step} to {step}"

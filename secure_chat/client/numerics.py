@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from secure_chat.client.events import Tone
 from secure_chat.client.handlers import on, tell
+from secure_chat.client.refusals import in_own_words
 from secure_chat.client.rooms import PREFIXES
 from secure_chat.client.texts import _, plural
 from secure_chat.protocol.message import Message
@@ -14,6 +15,11 @@ from secure_chat.protocol.names import fold
 if TYPE_CHECKING:
     from secure_chat.client.state import Chat
 
+COMMANDS = frozenset(
+    {"AWAY", "JOIN", "LIST", "MUTE", "NAMES", "PART", "PASSWORD", "PING", "PRIVMSG", "QUIT", "TOPIC", "WHOIS"}
+    | {"AUTHENTICATE", "CAP", "KICK", "NICK", "USER"}
+)
+"""What a refusal of something that we sent may name as the command refused."""
 LOBBY_IS = "secure-chat.internal/LOBBY="
 NAMES_SHOWN = 30
 """How many names of a room are listed unasked; the rest are counted."""
@@ -115,6 +121,13 @@ def is_away(chat: Chat, message: Message, label: str | None) -> None:  # noqa: A
     tell(chat, message, Tone.ANSWER, text)
 
 
+@on("313", min_params=2)
+def person_is_administrator(chat: Chat, message: Message, label: str | None) -> None:  # noqa: ARG001
+    """Somebody administers the server."""
+    text = _("{name} is an administrator of this server").format(name=message.params[1])
+    tell(chat, message, Tone.ANSWER, text)
+
+
 @on("311", "314", min_params=3)
 def person_is(chat: Chat, message: Message, label: str | None) -> None:  # noqa: ARG001
     """Who somebody is."""
@@ -158,7 +171,7 @@ def noted(chat: Chat, message: Message, label: str | None) -> None:  # noqa: ARG
     """The server remarks on a command (IRCv3 `standard-replies`)."""
     if message.params[:2] == ("PASSWORD", "CHANGED") and chat.next_password is not None:
         chat.password, chat.next_password = chat.next_password, None
-    tell(chat, message, Tone.ANSWER, message.params[-1])
+    tell(chat, message, Tone.ANSWER, in_own_words(message.params[-1]))
 
 
 @on("FAIL", min_params=3)
@@ -167,7 +180,7 @@ def failed(chat: Chat, message: Message, label: str | None) -> None:
     if message.params[0] == "PASSWORD":
         chat.next_password = None
     chat.refused = (label, message.params[-1])
-    _refuse(chat, message, label, message.params[2:])
+    _refuse(chat, message, label, message.params[1], message.params[2:])
 
 
 @on("refusal", min_params=2)
@@ -176,19 +189,24 @@ def any_refusal(chat: Chat, message: Message, label: str | None) -> None:
     told, chat.refused = chat.refused, None
     if told is not None and told[0] == label and (label is not None or told[1] == message.params[-1]):
         return
-    _refuse(chat, message, label, message.params[1:])
+    _refuse(chat, message, label, message.command, message.params[1:])
 
 
-def _refuse(chat: Chat, message: Message, label: str | None, words: tuple[str, ...]) -> None:
-    """Show a refusal, and undo what waited for the command: a post, or going into a room."""
+def _refuse(chat: Chat, message: Message, label: str | None, key: str, words: tuple[str, ...]) -> None:
+    """Show a refusal, and undo what waited for the command: a post, or going into a room. `key` is the code or the
+    numeric.
+    """
     chat.rooms.refused(label, {fold(word) for word in words[:-1]})
     post = None
     if label is not None or "labeled-response" not in chat.login.acknowledged:
         post = chat.outbox.take(label, words[0] if len(words) > 1 else "")
+    why = in_own_words(words[-1], key)
     if post is None:
-        tell(chat, message, Tone.REFUSED, _in_words(words))
+        # The command's name means nothing to people who typed a slash command.
+        about = [word for word in words[:-1] if word not in COMMANDS]
+        tell(chat, message, Tone.REFUSED, _in_words((*about, why)))
         return
-    text = _("Not sent: {why} Your text was: {text}").format(why=_sentence(words[-1]), text=post.text)
+    text = _("Not sent: {why} Your text was: {text}").format(why=_sentence(why), text=post.text)
     tell(chat, message, Tone.REFUSED, text, post.target)
     chat.confirmed()
 

@@ -13,7 +13,7 @@ from secure_chat.client.login import POST_ID, Login, LoginRefused, Step
 from secure_chat.client.outcome import ExitCode
 from secure_chat.client.phases import CONNECTED, TRANSITIONS, Phase
 from secure_chat.client.posts import Outbox, Post, Seen
-from secure_chat.client.refusals import ends_account
+from secure_chat.client.refusals import ends_account, in_own_words
 from secure_chat.client.rooms import Rooms
 from secure_chat.client.silence import Silence
 from secure_chat.client.split import room_for_text_bytes, split_text
@@ -127,7 +127,7 @@ class Chat:
     def lost(self, why: str, now: float) -> None:
         """The connection is gone, or was given up. It is OFFLINE now, or OVER where there is no way on."""
         self._now = now
-        why = self.farewell or why
+        why = in_own_words(self.farewell) or why
         if self.phase not in CONNECTED:
             return
         if self.phase is Phase.LEAVING:

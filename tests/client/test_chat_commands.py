@@ -86,7 +86,7 @@ def test_answers_of_the_server(talk: Talk) -> None:
         "You are marked as away.",
         "You are no longer marked as away.",
         "bob: is using a secure connection",
-        "#lobby: You're not an operator",
+        "#lobby: Only operators of the room may do that",
         "Note",
     ]
 

@@ -155,7 +155,7 @@ def test_the_lobby_is_not_left_behind(talk: Talk) -> None:
     (part,) = talk.type("/leave")
     talk.server(f"@label={part.tags['label']} :s FAIL PART CANNOT_LEAVE #lobby :Everybody is in the lobby")
     assert talk.chat.rooms.current == "#lobby"
-    assert talk.texts() == ["#lobby: Everybody is in the lobby"]
+    assert talk.texts() == ["#lobby: Everybody is in the lobby; it cannot be left"]
 
 
 def test_two_rooms_asked_for_and_both_refused(talk: Talk) -> None:
@@ -225,7 +225,7 @@ def test_an_echo_inside_a_batch(talk: Talk) -> None:
 def test_a_refused_post_is_given_back(talk: Talk) -> None:
     (post,) = talk.type("/msg nobody hi")
     talk.server(f"@label={post.tags['label']} :s 401 ivan nobody :No such nick")
-    assert talk.texts() == ["Not sent: No such nick. Your text was: hi"]
+    assert talk.texts() == ["Not sent: There is nobody of that name. Your text was: hi"]
     assert len(talk.chat.outbox) == 0
 
 
@@ -236,7 +236,7 @@ def test_a_server_without_labels() -> None:
     assert not second.tags
     talk.server(":s 401 ivan nobody :No such nick", f":{ME} PRIVMSG #lobby :hello")
     assert len(talk.chat.outbox) == 0
-    assert talk.texts()[-2:] == ["Not sent: No such nick. Your text was: hi", "hello"]
+    assert talk.texts()[-2:] == ["Not sent: There is nobody of that name. Your text was: hi", "hello"]
 
 
 def test_a_server_without_echo_cannot_confirm() -> None:

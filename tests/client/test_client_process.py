@@ -104,7 +104,7 @@ def test_something_else_there(tmp_path: Path, arguments: list[str], server: Stub
 
 def test_terminal_escapes_of_others_do_nothing(tmp_path: Path, arguments: list[str], server: StubServer) -> None:
     evil = "\x1b]0;owned\x07\x9b31m\u202ereversed"
-    server.greetings = [f":bob!u@h PRIVMSG #lobby :{evil}", f":stub NOTICE ivan :{evil}", f":stub 401 ivan :{evil}"]
+    server.greetings = [f":bob!u@h PRIVMSG #lobby :{evil}", f":stub NOTICE ivan :{evil}", f":stub 499 ivan :{evil}"]
     done = connect(tmp_path, *arguments)
     assert done.stdout.count("␛]0;owned␇<U+009B>31m<U+202E>reversed") == 2
     assert done.stderr.count("␛]0;owned␇<U+009B>31m<U+202E>reversed") == 1
