@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import secure_chat.server.lines  # noqa: F401 - enters the operations into their table
 from secure_chat.server.certificates import create
@@ -19,6 +20,7 @@ from tests.e2e.server_process import PASSWORD, ServerProcess, copy_home
 
 NAMES = ("alice", "bob", "carol", "Иван", "root")
 CONFIG = "[passwords]\nbcrypt_rounds = 4\n[presence]\ngrace_seconds = 0\n"
+settings.register_profile("few", max_examples=20)  # for the second and third Python of a run
 Start = Callable[..., ServerProcess]
 
 
