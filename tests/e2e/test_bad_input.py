@@ -16,6 +16,8 @@ from tests.conftest import Start
 from tests.e2e.irc_client import IrcClient, log_in
 from tests.e2e.server_process import ServerProcess, run_tool
 
+pytestmark = pytest.mark.once  # nothing here depends on the Python
+
 
 def raw(server: ServerProcess) -> socket.socket:
     return socket.create_connection(("127.0.0.1", server.port), timeout=10)

@@ -8,6 +8,8 @@ import socket
 import threading
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import Start
 from tests.e2e.irc_client import IrcClient, log_in
 from tests.e2e.server_process import ServerProcess
@@ -15,6 +17,8 @@ from tests.e2e.waiting import wait_for
 
 END_SECONDS = 10.0
 BLOCK_LINES = 500
+
+pytestmark = pytest.mark.once  # nothing here depends on the Python
 
 
 def flood(client: IrcClient) -> None:
