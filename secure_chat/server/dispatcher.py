@@ -111,8 +111,9 @@ class Dispatcher:
     def _wait_for_company(self) -> None:
         """Let commands gather while the workers send: fewer syncs, fewer and larger TLS records.
 
-        Measured on one core (200 clients, 1,000 messages/s): running on beside the flush, the two threads hand the
-        interpreter lock to each other at every system call, which cost about a third of the server's time.
+        Measured on one core (200 clients, 1,000 messages/s, other work on the machine): 4.5 µs of CPU per delivery
+        with ticks 10 ms apart, 3.6 µs with 15 ms. Each flush costs about 23 µs per connection, of which 20 are TLS
+        and the kernel, so fewer flushes are what helps.
         """
         for worker in self._workers:
             worker.inbox.wait_until_done(max(0.0, self._begun + 2 * TICK_SECONDS - time.monotonic()))
