@@ -1,4 +1,4 @@
-"""The command line: `secure-chat serve | connect | user | certs`. Subcommands are loaded when they are called."""
+"""The command line: `secure-chat serve`, `connect` and the others. A subcommand is loaded when it is called."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ SUBCOMMANDS = {
     "certs": "Make, renew and show the server's certificates.",
     "connect": "Chat: connect to a server with the terminal client.",
     "serve": "Run the server.",
+    "trust": "List and remove the servers whose keys the client remembers.",
     "user": "Add, list, disable and remove accounts.",
 }
 
