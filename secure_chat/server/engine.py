@@ -96,7 +96,7 @@ class Engine:
         except StoreFailed as error:
             self._failure = error
         if self._failure is not None:
-            log.error("the store failed: %s", self._failure, exc_info=self._failure)
+            log.error("the store failed: %s", _with_cause(self._failure))
             self._after_failure(outcomes)
 
     def run_once(self, decide: Decide) -> Outcome:
@@ -142,7 +142,8 @@ class Engine:
             kept = self._store.recover()
             self.hub.load(self._store.load())
         except StoreFailed as error:
-            log.error("the store cannot be used: %s; trying again", error, exc_info=error)
+            if not self._store_down:
+                log.error("the store cannot be used: %s; trying again each second", _with_cause(error))
             self._store_down = True
             self._retry_at_us = self._now_us + RETRY_US
             return False
@@ -332,6 +333,11 @@ class Engine:
                 if isinstance(delivery, Hangup):
                     self._encoder.forget(delivery.session_id)
                     self._backlog.pop(delivery.session_id, None)
+
+
+def _with_cause(error: StoreFailed) -> str:
+    """What the log says of a disk that fails: that is no bug, and a traceback would say nothing of it."""
+    return f"{error} ({error.__cause__})" if error.__cause__ is not None else str(error)
 
 
 def _storage_error(command: str, outcome: str) -> CommandError:

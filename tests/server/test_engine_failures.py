@@ -106,6 +106,25 @@ def test_a_commit_that_fails(house: House, people: dict[str, Client], disk: Disk
     assert lines(carol) == []
 
 
+def test_a_disk_that_fails_is_no_bug(
+    house: House, people: dict[str, Client], disk: Disk, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log says what failed and why, without a traceback, and once."""
+    disk.fails, disk.times = "sync open", 0
+    with caplog.at_level(logging.WARNING, "secure_chat.server"):
+        house.say(people["alice"], "PRIVMSG #tea :lost")
+        house.pass_time(1)
+        house.pass_time(1)
+        disk.fails = ""
+        house.pass_time(1)
+    failed, down, up = (record.message for record in caplog.records)
+    assert failed == "the store failed: The server could not write to its disk (sync failed)"
+    assert down.startswith("the store cannot be used: The server could not write to its disk (")
+    assert down.endswith("open failed); trying again each second")
+    assert up == "the store works again"
+    assert not any(record.exc_info for record in caplog.records)
+
+
 def test_a_commit_that_survived_its_error(house: House, people: dict[str, Client], disk: Disk) -> None:
     """It is echoed and delivered as usual."""
     alice, bob, carol = people.values()
