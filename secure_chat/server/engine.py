@@ -25,7 +25,18 @@ from secure_chat.commands.presence import connection_lost, lingering_ended, open
 from secure_chat.commands.registration import password_checked, password_settled
 from secure_chat.commands.registry import OPERATIONS
 from secure_chat.errors import StorageError
-from secure_chat.net.operations import Close, Drained, Lost, Opened, Operation, Received, Release
+from secure_chat.net.operations import (
+    Close,
+    Drained,
+    Lost,
+    Opened,
+    Operation,
+    Publish,
+    Received,
+    Release,
+    Send,
+    SendEach,
+)
 from secure_chat.protocol.message import NO_TAGS
 from secure_chat.protocol.numerics import Numeric
 from secure_chat.server.encoder import Encoder
@@ -57,6 +68,10 @@ class Engine:
         self._failure: StoreFailed | None = None
         self._store_down = False
         self._recovered = False
+        self._unsure: list[Operation] = []
+        """What people get of the tick of which nobody knows whether it is on disk, if it turns out to be."""
+        self._rooms_lost: set[int] = set()
+        """Rooms made in the tick that was lost."""
         self._retry_at_us = 0
         self._happens: dict[type, Callable[..., Iterator[Outcome]]] = {
             Opened: self._opened,
@@ -73,11 +88,10 @@ class Engine:
         self._thread = self._thread or threading.get_ident()
         assert self._thread == threading.get_ident(), "the hub belongs to one thread"
         self._now_us = self._clock_us()
-        refused_but_kept = False
+        outcomes: list[Outcome] = []
         if self._store_down and self._now_us >= self._retry_at_us:
-            refused_but_kept = self._recover()
+            outcomes = self._retry()
         self._failure = None
-        outcomes: list[Outcome] = [self._rooms_shown_again()] if refused_but_kept else []
         for happening in (*self._due(), *happenings):
             for outcome in self._happens[type(happening)](happening):
                 self._encoder.finish(outcome)
@@ -85,7 +99,8 @@ class Engine:
         self._commit(outcomes)
         if self._recovered:
             self._recovered = False
-            outcomes.append(self._replays_resumed())
+            outcomes += [self._rooms_agreed(), self._replays_resumed()]
+            self._rooms_lost.clear()
         return outcomes
 
     def _commit(self, outcomes: list[Outcome]) -> None:
@@ -140,6 +155,7 @@ class Engine:
         """Reopen the store and load from it; whether the tick that failed is there."""
         try:
             kept = self._store.recover()
+            rooms_before = set(self.hub.rooms)
             self.hub.load(self._store.load())
         except StoreFailed as error:
             if not self._store_down:
@@ -149,18 +165,40 @@ class Engine:
             return False
         log.warning("the store works again")
         self._store_down, self._recovered = False, True
+        self._rooms_lost |= rooms_before - self.hub.rooms.keys()
         return kept
 
+    def _retry(self) -> list[Outcome]:
+        """Recover a store that was down. If the tick that was refused is on disk all the same, people get now what
+        was said in it, and see the rooms they are in.
+        """
+        kept = self._recover()
+        if self._store_down:
+            return []
+        unsure, self._unsure = self._unsure, []
+        return [Outcome(operations=unsure), self._rooms_shown_again()] if kept else []
+
     def _rooms_shown_again(self) -> Outcome:
-        """A tick was refused and is on disk all the same: sessions get, and see, the rooms they are in now."""
+        """Sessions see the rooms they are in now, and get what is said there."""
+        outcome = self._rooms_agreed()
+        for account_id in self.hub.presence:
+            for session in self.hub.sessions_of(account_id):
+                rooms = self.hub.rooms_by_name(account_id)
+                self._apply([RoomShown(session.id, room.id, self._now_us) for room in rooms], outcome)
+        return outcome
+
+    def _rooms_agreed(self) -> Outcome:
+        """Sessions are enrolled exactly where their accounts are members.
+
+        A session that came in the tick that was lost was enrolled by what was true then.
+        """
         outcome = Outcome()
+        rooms = self.hub.rooms.keys() | self._rooms_lost
         for account_id in self.hub.presence:
             mine = self.hub.rooms_of.get(account_id, set())
             for session in self.hub.sessions_of(account_id):
-                self._apply([Withdraw(session.id, room_id) for room_id in self.hub.rooms.keys() - mine], outcome)
-                for room in self.hub.rooms_by_name(account_id):
-                    shown = RoomShown(session.id, room.id, self._now_us)
-                    self._apply([Enrol(session.id, room.id), shown], outcome)
+                self._apply([Withdraw(session.id, room_id) for room_id in rooms - mine], outcome)
+                self._apply([Enrol(session.id, room_id) for room_id in mine], outcome)
         return outcome
 
     def _replays_resumed(self) -> Outcome:
@@ -171,6 +209,8 @@ class Engine:
         return outcome
 
     def _undo(self, outcome: Outcome) -> None:
+        if self._store_down:
+            self._unsure += _sayings(outcome)
         kept: list[Operation] = [o for o in outcome.operations if isinstance(o, Close | Release)]
         outcome.operations, outcome.labelled, outcome.label_place, outcome.logs = [], [], None, []
         error = _storage_error(outcome.command, UNKNOWN if self._store_down else NOTHING_DONE)
@@ -333,6 +373,18 @@ class Engine:
                 if isinstance(delivery, Hangup):
                     self._encoder.forget(delivery.session_id)
                     self._backlog.pop(delivery.session_id, None)
+
+
+def _sayings(outcome: Outcome) -> Iterator[Operation]:
+    """What an outcome says to people; but a label is answered once, and that was the refusal."""
+    for operation in outcome.operations:
+        match operation:
+            case Publish() | SendEach():
+                yield operation
+            case Send(connection_id) if outcome.label is None or connection_id != outcome.session_id:
+                yield operation
+            case _:
+                pass
 
 
 def _with_cause(error: StoreFailed) -> str:

@@ -15,6 +15,7 @@ from secure_chat.chat.messages import Between, Kind, NewMessage
 from secure_chat.commands.context import Context
 from secure_chat.commands.registry import COMMANDS, command
 from secure_chat.protocol.numerics import Numeric
+from secure_chat.protocol.sasl import encode_plain
 from tests.conversation.house import House
 from tests.conversation.wire import Client
 from tests.storage.failing_disk import Disk, failing_disk
@@ -186,11 +187,51 @@ def test_what_was_refused_and_is_there_all_the_same(house: House, people: dict[s
     disk.fails = ""
     house.pass_time(1)
     assert lines(carol)[0] == ":carol!carol@chat.local JOIN #tea"
-    lines(alice)
+    assert lines(bob) == [":carol!carol@chat.local JOIN #tea", ":bob!bob@chat.local PART #tea"]
+    assert lines(alice)[:2] == [":carol!carol@chat.local JOIN #tea", ":bob!bob@chat.local PART #tea"]
     house.say(alice, "PRIVMSG #tea :welcome")
     assert lines(carol) == lines(alice)
     assert lines(bob) == []
     assert_memory_is_what_is_stored(house)
+
+
+def test_a_post_that_was_refused_and_is_there_all_the_same(
+    house: House, people: dict[str, Client], disk: Disk
+) -> None:
+    """Others get it when the store works again, before anything newer; its label was answered by the refusal."""
+    alice, bob, carol = people.values()
+    disk.fails, disk.times = "sync open", 0
+    together(
+        house,
+        (alice, "@label=a PRIVMSG #tea :kept"),
+        (alice, "PRIVMSG bob :kept too"),
+        (carol, "PRIVMSG carol :by myself"),
+    )
+    assert "STORAGE_ERROR" in lines(alice)[1]
+    assert lines(bob) == []
+    disk.fails = ""
+    house.pass_time(1)
+    house.say(alice, "PRIVMSG #tea :newer")
+    texts = [text.partition(" PRIVMSG ")[2] for text in lines(bob) if " PRIVMSG " in text]
+    assert texts == ["#tea kept", "bob :kept too", "#tea newer"]
+    texts = [text.partition(" PRIVMSG ")[2] for text in lines(alice) if " PRIVMSG " in text]
+    assert texts == ["bob :kept too", "#tea newer"]
+
+
+@pytest.mark.parametrize("said", ["PART #tea", "JOIN #new"])
+def test_a_device_that_comes_in_a_tick_that_is_lost(
+    house: House, people: dict[str, Client], disk: Disk, said: str
+) -> None:
+    """It gets what is said in the rooms its account is in, and in no others."""
+    _, bob, _ = people.values()
+    phone = house.connect("bob")
+    (payload,) = encode_plain("bob", "bob-password")
+    house.say(phone, "CAP REQ sasl", "NICK bob", "USER b 0 * :Bob", "AUTHENTICATE PLAIN", f"AUTHENTICATE {payload}")
+    disk.fails = "write"
+    together(house, (bob, said), (phone, "CAP END"))
+    assert phone.closed is None
+    mine = {house.hub.room_ids[room] for room in ("#lobby", "#tea") if room in house.hub.room_ids}
+    assert phone.topics == bob.topics == mine
 
 
 def test_an_operation_that_is_lost(house: House, disk: Disk) -> None:
@@ -201,7 +242,7 @@ def test_an_operation_that_is_lost(house: House, disk: Disk) -> None:
     assert house.ask("user add", name="dave", password="dave-password") == {"name": "dave"}
 
 
-@pytest.mark.parametrize(("fault", "times"), [("write", 1), ("sync lock", 2), ("write open", 0)])
+@pytest.mark.parametrize(("fault", "times"), [("write", 1), ("sync lock", 2), ("write open", 0), ("sync open", 0)])
 def test_what_was_missed_is_not_lost(
     house: House, people: dict[str, Client], disk: Disk, fault: str, times: int
 ) -> None:
