@@ -9,6 +9,7 @@ import click
 SUBCOMMANDS = {
     "certs": "Make, renew and show the server's certificates.",
     "connect": "Chat: connect to a server with the terminal client.",
+    "doctor": "Examine a server or its home, and say what to do.",
     "serve": "Run the server.",
     "trust": "List and remove the servers whose keys the client remembers.",
     "user": "Add, list, disable and remove accounts.",

@@ -58,12 +58,12 @@ class Trust:
         remembered = self._known.fingerprint(self._address)
         if self._given is None and remembered is None:
             try:
-                return handshake(_verifying(self._ca_file))
+                return handshake(verifying(self._ca_file))
             except ssl.SSLCertVerificationError as error:
                 why = error.verify_message
         else:
             why = ""
-        connection = handshake(_pinning())
+        connection = handshake(pinning())
         try:
             shown = _shown_by(connection)
             if self._given is not None:
@@ -139,7 +139,7 @@ def _shown_by(connection: ssl.SSLSocket) -> str:
     return fingerprint_of(certificate)
 
 
-def _pinning() -> ssl.SSLContext:
+def pinning() -> ssl.SSLContext:
     """A context that lets every certificate pass, for the caller to compare its key."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
@@ -147,7 +147,7 @@ def _pinning() -> ssl.SSLContext:
     return _modern(context)
 
 
-def _verifying(ca_file: Path | None) -> ssl.SSLContext:
+def verifying(ca_file: Path | None) -> ssl.SSLContext:
     """A context that asks the CA file, or else the system, and checks the host's name. Raises TrustError."""
     try:
         return _modern(ssl.create_default_context(cafile=ca_file))
