@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import faulthandler
 import logging
 import os
 import socket
@@ -25,6 +24,7 @@ from secure_chat.net.limits import Limits
 from secure_chat.net.listener import Listener, listen
 from secure_chat.net.operations import Adopt
 from secure_chat.net.worker import Worker
+from secure_chat.server import logs
 from secure_chat.server.certificates import renew_if_due
 from secure_chat.server.control import ControlSocket
 from secure_chat.server.dispatcher import Dispatcher
@@ -165,6 +165,7 @@ class Server:
         self._pool.close(wait_seconds=1.0)
         if self._dispatcher.is_alive:
             log.critical("the disk does not answer; ending without closing the database, which repairs itself")
+            logs.flush()
             os._exit(EXIT_DISK)
 
     def reload(self) -> None:
@@ -227,5 +228,6 @@ def usual_rounds(accounts: Iterable[Account]) -> int | None:
 def die(error: BaseException) -> None:
     """A thread that everything depends on died of a bug: say so and end at once (design §3)."""
     log.critical("the server ends because of a bug", exc_info=error)
-    faulthandler.dump_traceback()
+    log.critical("where its threads were\n%s", logs.where_all_threads_are())
+    logs.flush()
     os._exit(EXIT_BUG)

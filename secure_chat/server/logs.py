@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import logging
 import re
-import sys
+import tempfile
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TextIO
 
+from secure_chat.server.log_writer import LogWriter
+
+STANDARD_ERROR = 2
 FACT_LIMIT_CHARACTERS = 300
 _PLAIN = re.compile(r"[\w\-.#:/()@+]+")
 
 
 def escape(value: object) -> str:
     """A value as it may stand in a log line: quoted, and escaped where it is not plain."""
-    text = str(value)[:FACT_LIMIT_CHARACTERS]
+    return _escaped(str(value)[:FACT_LIMIT_CHARACTERS])
+
+
+@lru_cache(maxsize=1_024)
+def _escaped(text: str) -> str:
     if _PLAIN.fullmatch(text):
         return text
     quoted = json.dumps(text, ensure_ascii=False)
@@ -52,14 +60,29 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
-def set_up(kind: str, level: str, stream: TextIO | None = None) -> None:
-    """Send our log to the stream (standard error), as `text` or `json`, from this level up."""
-    handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(JsonFormatter() if kind == "json" else TextFormatter())
+def set_up(kind: str, level: str, descriptor: int = STANDARD_ERROR) -> None:
+    """Send our log to the file descriptor, as `text` or `json`, from this level up."""
+    writer = LogWriter(descriptor)
+    writer.setFormatter(JsonFormatter() if kind == "json" else TextFormatter())
     logger = logging.getLogger("secure_chat")
-    logger.handlers = [handler]
+    logger.handlers = [writer]
     logger.setLevel(level.upper())
     logger.propagate = False
     # Nobody reads these of a record, and finding them costs more than the rest of a line.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None  # noqa: SLF001 - documented: "Optimization"
+
+
+def flush() -> None:
+    """Wait until what was logged is written, for a time that has an end. For who ends the process at once."""
+    for handler in logging.getLogger("secure_chat").handlers:
+        handler.flush()
+
+
+def where_all_threads_are() -> str:
+    """The traceback of every thread; "" where it cannot be had."""
+    with suppress(OSError), tempfile.TemporaryFile() as file:
+        faulthandler.dump_traceback(file)
+        file.seek(0)
+        return file.read().decode(errors="replace")
+    return ""

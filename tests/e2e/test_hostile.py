@@ -17,6 +17,10 @@ from tests.e2e.waiting import wait_for
 
 END_SECONDS = 10.0
 BLOCK_LINES = 500
+PIPE_BYTES = 65_536
+"""What a pipe holds."""
+LINE_BYTES = 60
+"""Fewer than a line of the log has for a message."""
 
 pytestmark = pytest.mark.once  # nothing here depends on the Python
 
@@ -106,3 +110,23 @@ def test_who_comes_and_goes_does_not_fill_the_password_pool(home: Path, start: S
         client.close()
     wait_for(lambda: server.text.count("info disconnect") >= 35, 5.0)
     log_in(server, "alice")
+
+
+class PausedServer(ServerProcess):
+    """A server whose output nobody reads once it is ready, as with `serve | less`."""
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+            if " info ready" in line:
+                return
+
+
+def test_a_log_that_nobody_reads_holds_up_nobody(home: Path) -> None:
+    server = PausedServer(home, "--log-level", "debug").wait_until_ready()
+    alice, bob = log_in(server, "alice"), log_in(server, "bob")
+    for n in range(PIPE_BYTES // LINE_BYTES):
+        alice.send(f"PRIVMSG #lobby :{n}")
+        bob.expect(rf" PRIVMSG #lobby :?{n}$")
+    assert server.stop() == 0
