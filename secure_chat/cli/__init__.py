@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import importlib
+from typing import Any, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
+
+COMPLETE_VARIABLE = "_SECURE_CHAT_COMPLETE"
+"""Set by the completion scripts, whatever the file of the program is called."""
+SERVER_MODULES = frozenset({"apsw", "bcrypt", "cryptography", "fcntl", "msgspec", "resource", "zxcvbn"})
+"""What only the server needs: not in the single-file client, and partly not on Windows."""
 
 SUBCOMMANDS = {
     "certs": "Make, renew and show the server's certificates.",
+    "completion": "Print what makes a shell complete commands and options.",
     "connect": "Chat: connect to a server with the terminal client.",
     "doctor": "Examine a server or its home, and say what to do.",
     "serve": "Run the server.",
@@ -24,17 +32,70 @@ class LazyGroup(click.Group):
         return sorted(SUBCOMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """The subcommand `cmd_name`: the object of that name in its module; None where there is none."""
+        """The subcommand `cmd_name`: the object of that name in its module; None where there is none.
+
+        Where the server's packages are missing, its commands only say so.
+        """
         if cmd_name not in SUBCOMMANDS:
             return None
-        command = getattr(importlib.import_module(f"secure_chat.cli.{cmd_name}"), cmd_name)
+        try:
+            command = getattr(importlib.import_module(f"secure_chat.cli.{cmd_name}"), cmd_name)
+        except ModuleNotFoundError as error:
+            _require_server_module(error)
+            return _without_server(cmd_name, error)
         assert isinstance(command, click.Command)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the subcommand; what the server's packages are missing for is said, not traced."""
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            _require_server_module(error)
+            _refuse(str(ctx.invoked_subcommand), error)
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the program; see `click.Command.main`."""
+        options.setdefault("complete_var", COMPLETE_VARIABLE)
+        return super().main(*args, **options)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the subcommands without importing them, and the options."""
+        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        return [
+            *(CompletionItem(name, help=SUBCOMMANDS[name]) for name in names),
+            *click.Command.shell_complete(self, ctx, incomplete),
+        ]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the subcommands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(sorted(SUBCOMMANDS.items()))
+
+
+def _require_server_module(error: ModuleNotFoundError) -> None:
+    """Raise the error again unless it is for want of something that only the server needs."""
+    if (error.name or "").partition(".")[0] not in SERVER_MODULES:
+        raise error
+
+
+def _refuse(name: str, error: ModuleNotFoundError) -> NoReturn:
+    message = (
+        f"“secure-chat {name}” needs the server, and this is the client alone ({error.name} is missing). "
+        "The server runs on Linux: use scripts/serve in a checkout of Secure Chat, or install its wheel with "
+        "pip install 'WHEEL[server]'"
+    )
+    raise click.ClickException(message) from None
+
+
+def _without_server(name: str, error: ModuleNotFoundError) -> click.Command:
+    return click.Command(
+        name,
+        callback=lambda: _refuse(name, error),
+        help=SUBCOMMANDS[name],
+        add_help_option=False,
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    )
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
