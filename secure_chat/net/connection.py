@@ -71,6 +71,7 @@ class Connection:
         "pending",
         "pending_bytes",
         "pinged_at",
+        "refused_since",
         "slow_since",
         "socket",
         "stage",
@@ -104,7 +105,7 @@ class Connection:
         self.bucket = Bucket(limits.points_per_second, limits.points_burst, limits.points_burst, now)
         self.form = 0
         self.topics: set[int] = set()
-        self.pending: list[bytes] = []
+        self.pending: list[bytes | memoryview] = []
         self.pending_bytes = 0
         self.unsent: memoryview | None = None
         self.unread: deque[tuple[Message | ProtocolError, int]] = deque()
@@ -112,6 +113,7 @@ class Connection:
         self.has_more = False
         self.authenticated = False
         self.held_since: float | None = None
+        self.refused_since: float | None = None
         self.heard_at = now
         self.pinged_at: float | None = None
         self.slow_since: float | None = None
@@ -212,21 +214,29 @@ class Connection:
                 return True
             self._encrypt(self._take_pending())
 
-    def _encrypt(self, data: bytes) -> None:
+    def _encrypt(self, data: bytes | memoryview) -> None:
         encrypted = []
         for start in range(0, len(data), ENCRYPT_BYTES):
             self.channel.write(data[start : start + ENCRYPT_BYTES])
             encrypted.append(self.channel.outgoing())
         self.unsent = memoryview(b"".join(encrypted))
 
-    def _take_pending(self) -> bytes:
-        if self.pending_bytes <= WRITE_BYTES:
-            data = self.pending[0] if len(self.pending) == 1 else b"".join(self.pending)
-            self.pending.clear()
-        else:
-            whole = b"".join(self.pending)
-            data, rest = whole[:WRITE_BYTES], whole[WRITE_BYTES:]
-            self.pending = [rest]
+    def _take_pending(self) -> bytes | memoryview:
+        """At most WRITE_BYTES from the front. What is left stays in its pieces: megabytes are not joined again
+        and again.
+        """
+        taken = length = 0
+        for piece in self.pending:
+            length += len(piece)
+            taken += 1
+            if length >= WRITE_BYTES:
+                break
+        data = self.pending[0] if taken == 1 else b"".join(self.pending[:taken])
+        del self.pending[:taken]
+        if length > WRITE_BYTES:
+            view = memoryview(data)
+            data = view[:WRITE_BYTES]
+            self.pending.insert(0, view[WRITE_BYTES:])
         self.pending_bytes -= len(data)
         return data
 
@@ -260,8 +270,21 @@ class Connection:
             with contextlib.suppress(OSError):
                 self.socket.shutdown(socket.SHUT_WR)
 
+    def waits_for_queue(self, now: float, *, waits: bool) -> None:
+        """Note whether lines wait for a place with the dispatcher: meanwhile the deadline stands still.
+
+        (Not while it is the client's own points that they wait for.)
+        """
+        if waits and self.refused_since is None:
+            self.refused_since = now
+        elif not waits and self.refused_since is not None:
+            if self.deadline is not None:
+                self.deadline += now - self.refused_since
+            self.refused_since = None
+
     def hold(self, now: float) -> None:
         """Do not read on; deadlines stand still."""
+        self.waits_for_queue(now, waits=False)
         if self.held_since is None:
             self.held_since = now
 

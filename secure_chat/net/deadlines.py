@@ -26,7 +26,8 @@ def next_trouble(connection: Connection, limits: Limits, now: float) -> Trouble 
     """
     if connection.stage is Stage.GONE or connection.held_since is not None:
         return None
-    if connection.deadline is not None and now >= connection.deadline:
+    due = connection.deadline is not None and now >= connection.deadline
+    if due and connection.refused_since is None:
         return _DEADLINES[connection.stage]
     if connection.stage is not Stage.OPEN:
         return None

@@ -7,6 +7,7 @@ import logging
 import selectors
 import socket
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 from secure_chat.errors import SecureChatError
@@ -17,6 +18,8 @@ from secure_chat.net.operations import Adopt
 BACKLOG = 512
 PAUSE_SECONDS = 0.2
 """How long nothing is accepted after the process ran out of file descriptors."""
+SAY_AGAIN_SECONDS = 5.0
+"""How often the log says that nothing can be accepted."""
 log = logging.getLogger("secure_chat.net")
 
 
@@ -43,6 +46,8 @@ class Listener:
         self._ending = threading.Event()
         self._wake_receive, self._wake_send = socket.socketpair()
         self._last_id = 0
+        self._failures = 0
+        self._said_at = -SAY_AGAIN_SECONDS
         self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
 
     def start(self) -> None:
@@ -82,7 +87,7 @@ class Listener:
         except (BlockingIOError, ConnectionError):
             return
         except OSError as error:
-            log.warning("cannot accept: %s; trying again", error.strerror)
+            self._say_cannot(error)
             self._ending.wait(PAUSE_SECONDS)
             return
         address = str(peer[0]).removeprefix("::ffff:")
@@ -96,6 +101,15 @@ class Listener:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._last_id += 1
         self._hand_over(Adopt(self._last_id, sock, address, exempt))
+
+    def _say_cannot(self, error: OSError) -> None:
+        """Log it at most once in SAY_AGAIN_SECONDS, with how often it happened since the last time."""
+        self._failures += 1
+        now = time.monotonic()
+        if now - self._said_at >= SAY_AGAIN_SECONDS:
+            facts = {"reason": error.strerror, "times": self._failures}
+            log.warning("cannot accept; trying again", extra={"facts": facts})
+            self._failures, self._said_at = 0, now
 
 
 def listen(host: str, port: int) -> list[socket.socket]:

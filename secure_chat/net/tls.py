@@ -79,7 +79,7 @@ class TlsChannel:
             raise TlsClosed(text)
         return data
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Encrypt plain bytes. Raises TlsFailed."""
         try:
             self._object.write(data)

@@ -172,7 +172,7 @@ class Worker:
 
     def _hand_over(self, connection: Connection, now: float) -> None:
         """Give lines to the dispatcher, as far as the connection's points and the queue allow."""
-        bucket, unread = connection.bucket, connection.unread
+        bucket, unread, refused = connection.bucket, connection.unread, False
         bucket.fill(now)
         while unread and connection.held_since is None:
             if bucket.empty and not connection.exempt:
@@ -182,10 +182,12 @@ class Worker:
                 unread.popleft()
                 continue
             if not self._submit(op.Received(connection.id, line), False):
+                refused = True
                 break
             unread.popleft()
             connection.unread_bytes -= size
             bucket.take(self._cost(line.command) if isinstance(line, Message) else 1.0)
+        connection.waits_for_queue(now, waits=refused)
         if unread and connection.held_since is None:
             self._not_taken[connection.id] = connection
         else:
@@ -238,7 +240,7 @@ class Worker:
         connection.enter(Stage.CLOSING)
         connection.close_reason = reason
         connection.deadline = time.monotonic() + self._limits.close_seconds
-        connection.held_since = None
+        connection.held_since = connection.refused_since = None
         connection.unread.clear()
         self._board.drop(connection)
         self._board.dirty[connection.id] = connection

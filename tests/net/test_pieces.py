@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import random
 import socket
 import ssl
 from collections.abc import Iterator
@@ -11,10 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from secure_chat.net import listener
 from secure_chat.net import operations as op
 from secure_chat.net.admission import Admission
 from secure_chat.net.bucket import Bucket
-from secure_chat.net.connection import ENCRYPT_BYTES, Connection, Stage
+from secure_chat.net.connection import ENCRYPT_BYTES, WRITE_BYTES, Connection, Stage
 from secure_chat.net.deadlines import next_trouble
 from secure_chat.net.limits import Limits
 from secure_chat.net.switchboard import Switchboard
@@ -108,6 +111,17 @@ def test_clocks_stand_still_while_we_do_not_read(connection: Connection) -> None
     assert next_trouble(connection, Limits(), 1_021.0) is not None
 
 
+def test_a_deadline_stands_still_while_the_dispatcher_has_no_place(connection: Connection) -> None:
+    open_at(connection, 0.0).deadline = 30.0
+    connection.waits_for_queue(10.0, waits=True)
+    connection.waits_for_queue(500.0, waits=True)
+    assert next_trouble(connection, Limits(silence_seconds=2_000), 1_000.0) is None
+    connection.hold(1_000.0)
+    connection.release(2_000.0)
+    assert next_trouble(connection, Limits(silence_seconds=3_000), 2_019.0) is None
+    assert next_trouble(connection, Limits(silence_seconds=3_000), 2_021.0) is not None
+
+
 def test_a_slow_reader_is_given_time_and_then_ended(connection: Connection) -> None:
     limits = Limits(pending_bytes=10, pending_seconds=30)
     open_at(connection, 0.0).add(b"x" * 11)
@@ -142,6 +156,44 @@ def test_a_burst_is_encrypted_in_pieces_and_sent_whole(connection: Connection) -
     assert connection.flush()
     assert max(counter.sizes) <= ENCRYPT_BYTES
     assert sum(counter.sizes) == len(burst)
+
+
+@pytest.mark.parametrize("pieces", [[WRITE_BYTES * 3 + 7], [40_000] * 5, [10] * 20_000, [WRITE_BYTES] * 2])
+def test_what_is_pending_is_taken_in_order_and_by_the_limit(connection: Connection, pieces: list[int]) -> None:
+    whole = random.Random(1).randbytes(sum(pieces))
+    start = 0
+    for size in pieces:
+        connection.add(whole[start : start + size])
+        start += size
+    taken = []
+    while connection.pending:
+        taken.append(bytes(connection._take_pending()))
+        assert connection.pending_bytes == sum(map(len, connection.pending))
+    assert b"".join(taken) == whole
+    assert all(len(data) == WRITE_BYTES for data in taken[:-1])
+
+
+class FullTable:
+    """Stands for a listening socket in a process that has no file descriptor left."""
+
+    def accept(self) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+
+def test_that_nothing_can_be_accepted_is_said_once_in_a_while(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = 100.0
+    monkeypatch.setattr("secure_chat.net.listener.time.monotonic", lambda: clock)
+    monkeypatch.setattr(listener, "PAUSE_SECONDS", 0.0)
+    limits = Limits()
+    listening = listener.Listener([], limits, Admission(limits), lambda _: None, lambda _: None)
+    for clock in (100.0, 101.0, 104.9, 105.0):  # noqa: B007 - the clock reads it
+        listening._accept(FullTable())  # type: ignore[arg-type]
+    said = [(record.message, record.facts["times"]) for record in caplog.records]  # type: ignore[attr-defined]
+    assert said == [("cannot accept; trying again", 1), ("cannot accept; trying again", 3)]
+    for sock in (listening._wake_receive, listening._wake_send):
+        sock.close()
 
 
 Step = tuple[str, int, int | None]

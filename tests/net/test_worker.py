@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,27 +17,28 @@ from secure_chat.net import operations as op
 from secure_chat.net.admission import Admission
 from secure_chat.net.limits import Limits
 from secure_chat.net.tls import TlsChannel, TlsClosed
-from secure_chat.net.worker import Worker
+from secure_chat.net.worker import SWEEP_SECONDS, Worker
 from secure_chat.server.certificates import create
 from secure_chat.server.tls_context import build_server_context
 from tests.e2e.waiting import wait_for
 
 HELLO = b"NICK alice\r\n"
+LIMITS = Limits(close_seconds=60, silence_seconds=60)
+HURRIED = replace(LIMITS, authentication_seconds=0.1)
 
 
 class Bench:
     """A worker without a dispatcher: what it reports is kept."""
 
-    def __init__(self, certs: Path) -> None:
+    def __init__(self, certs: Path, limits: Limits = LIMITS, cost: float = 0.0) -> None:
         create(certs, now=datetime.now(UTC))
         serving = build_server_context(certs / "server.pem", certs / "server.key")
         self.trusting = ssl.create_default_context(cafile=str(certs / "ca.pem"))
         self.reports: list[op.Report] = []
         self.deaths: list[BaseException] = []
         self.takes_lines, self.refused = True, 0
-        limits = Limits(close_seconds=60, silence_seconds=60)
         self.worker = Worker(
-            "worker", limits, Admission(limits), lambda: serving, self._keep, lambda _: 0.0, self.deaths.append
+            "worker", limits, Admission(limits), lambda: serving, self._keep, lambda _: cost, self.deaths.append
         )
         self.worker.start()
 
@@ -46,12 +49,12 @@ class Bench:
         self.reports.append(report)
         return True
 
-    def connect(self, number: int = 1) -> tuple[socket.socket, TlsChannel]:
+    def connect(self, number: int = 1, *, exempt: bool = True) -> tuple[socket.socket, TlsChannel]:
         """A peer's socket and its end of TLS, before the handshake."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         theirs.settimeout(10)
-        self.ask(op.Adopt(number, ours, "192.0.2.1", exempt=True))
+        self.ask(op.Adopt(number, ours, "192.0.2.1", exempt=exempt))
         return theirs, TlsChannel(self.trusting, server_side=False, host="localhost")
 
     def ask(self, *operations: op.Operation) -> None:
@@ -123,3 +126,42 @@ def test_who_is_gone_while_held_is_forgotten_when_closed(bench: Bench) -> None:
     bench.ask(op.Hold(1), op.Send(1, b"a first line, at which its end is noticed\r\n"))
     bench.ask(op.Close(1, "closed"))
     wait_for(lambda: "Lost" in bench.kinds())
+
+
+def heard(peer: socket.socket, channel: TlsChannel) -> bytes:
+    """All that comes until the worker has said goodbye."""
+    told = b""
+    while data := peer.recv(65_536):
+        channel.feed(data)
+        with contextlib.suppress(TlsClosed):
+            told += channel.read()
+    return told
+
+
+def test_the_time_to_log_in_does_not_run_while_the_dispatcher_has_no_place(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "certs", HURRIED)
+    bench.takes_lines = False
+    peer, channel = bench.connect()
+    last = shake_hands(peer, channel)
+    channel.write(HELLO)
+    peer.sendall(last + channel.outgoing())
+    wait_for(lambda: bench.refused)
+    swept = time.monotonic() + 2 * SWEEP_SECONDS
+    wait_for(lambda: time.monotonic() > swept)
+    bench.takes_lines = True
+    wait_for(lambda: "Received" in bench.kinds())
+    assert heard(peer, channel) == b"ERROR :Registration timed out: log in sooner\r\n"
+    peer.close()
+    bench.close()
+    assert bench.kinds() == ["Opened", "Received", "Lost"]
+
+
+def test_the_time_to_log_in_runs_for_who_sends_too_fast(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "certs", HURRIED, cost=1_000.0)
+    peer, channel = bench.connect(exempt=False)
+    last = shake_hands(peer, channel)
+    channel.write(HELLO * 2)
+    peer.sendall(last + channel.outgoing())
+    assert heard(peer, channel) == b"ERROR :Registration timed out: log in sooner\r\n"
+    peer.close()
+    bench.close()
