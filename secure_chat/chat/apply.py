@@ -139,7 +139,7 @@ def _login_succeeded(hub: Hub, effect: fx.LoginSucceeded) -> Iterator[Delivery]:
 def _room_shown(hub: Hub, effect: fx.RoomShown) -> Iterator[Delivery]:
     session, room = hub.sessions[effect.session_id], hub.rooms[effect.room_id]
     assert session.account_id is not None
-    yield ToSession(session.id, joined(hub, room, session.account_id, effect.time_us))
+    yield ToSession(session.id, joined(hub, room, session.account_id, effect.time_us, effect.msgid))
     for line in (*topic_lines(hub, session, room), *names_lines(hub, session, room)):
         yield ToSession(session.id, line)
 

@@ -159,11 +159,12 @@ class LingeringEnded:
 
 @dataclass(frozen=True, slots=True)
 class RoomShown:
-    """A session sees that it is in a room: JOIN, topic, names."""
+    """A session sees that it is in a room: JOIN, topic, names. `msgid`: that of the JOIN where it happens now."""
 
     session_id: int
     room_id: int
     time_us: int
+    msgid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ def _enter(ctx: Context, room: Room, role: Role) -> None:
     store_event(ctx, room, Kind.JOIN, line)
     ctx.log("join", account=ctx.account.name, room=room.name)
     sessions = ctx.hub.sessions_of(ctx.account.id)
-    ctx.add(*(RoomShown(session.id, room.id, ctx.now_us) for session in sessions))
+    ctx.add(*(RoomShown(session.id, room.id, ctx.now_us, line.msgid) for session in sessions))
 
 
 @command("PART", min_params=1, usage="PART <room>[,...] [:<reason>]", lists=Lists.FIRST, list_limit=10)
