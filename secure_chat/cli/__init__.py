@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import Any, NoReturn
 
 import click
@@ -10,6 +11,8 @@ from click.shell_completion import CompletionItem
 
 COMPLETE_VARIABLE = "_SECURE_CHAT_COMPLETE"
 """Set by the completion scripts, whatever the file of the program is called."""
+CLIENT_COMMANDS = frozenset({"completion", "connect", "doctor", "trust"})
+"""They run without the server's packages (`doctor` but for a home)."""
 SERVER_MODULES = frozenset({"apsw", "bcrypt", "cryptography", "fcntl", "msgspec", "resource", "zxcvbn"})
 """What only the server needs: not in the single-file client, and partly not on Windows."""
 
@@ -38,11 +41,9 @@ class LazyGroup(click.Group):
         """
         if cmd_name not in SUBCOMMANDS:
             return None
-        try:
-            command = getattr(importlib.import_module(f"secure_chat.cli.{cmd_name}"), cmd_name)
-        except ModuleNotFoundError as error:
-            _require_server_module(error)
-            return _without_server(cmd_name, error)
+        if cmd_name not in CLIENT_COMMANDS and (missing := _missing_module()) is not None:
+            return _without_server(cmd_name, missing)
+        command = getattr(importlib.import_module(f"secure_chat.cli.{cmd_name}"), cmd_name)
         assert isinstance(command, click.Command)
         return command
 
@@ -51,8 +52,9 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except ModuleNotFoundError as error:
-            _require_server_module(error)
-            _refuse(str(ctx.invoked_subcommand), error)
+            if (error.name or "").partition(".")[0] not in SERVER_MODULES:
+                raise
+            _refuse(str(ctx.invoked_subcommand), str(error.name))
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Run the program; see `click.Command.main`."""
@@ -73,25 +75,24 @@ class LazyGroup(click.Group):
             formatter.write_dl(sorted(SUBCOMMANDS.items()))
 
 
-def _require_server_module(error: ModuleNotFoundError) -> None:
-    """Raise the error again unless it is for want of something that only the server needs."""
-    if (error.name or "").partition(".")[0] not in SERVER_MODULES:
-        raise error
+def _missing_module() -> str | None:
+    """A module that the server needs and that is not here, None where all are."""
+    return next((name for name in sorted(SERVER_MODULES) if importlib.util.find_spec(name) is None), None)
 
 
-def _refuse(name: str, error: ModuleNotFoundError) -> NoReturn:
+def _refuse(name: str, missing: str) -> NoReturn:
     message = (
-        f"“secure-chat {name}” needs the server, and this is the client alone ({error.name} is missing). "
+        f"“secure-chat {name}” needs the server, and this is the client alone ({missing} is missing). "
         "The server runs on Linux: use scripts/serve in a checkout of Secure Chat, or install its wheel with "
         "pip install 'WHEEL[server]'"
     )
     raise click.ClickException(message) from None
 
 
-def _without_server(name: str, error: ModuleNotFoundError) -> click.Command:
+def _without_server(name: str, missing: str) -> click.Command:
     return click.Command(
         name,
-        callback=lambda: _refuse(name, error),
+        callback=lambda: _refuse(name, missing),
         help=SUBCOMMANDS[name],
         add_help_option=False,
         context_settings={"ignore_unknown_options": True, "allow_extra_args": True},

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import gettext
-from pathlib import Path
+import locale
+import os
+import sys
+from importlib import resources
 
 DOMAIN = "secure_chat"
 LANGUAGES = ("en", "ru")
-LOCALE_FOLDER = Path(__file__).resolve().parent.parent / "locale"
+LOCALE_FOLDER = resources.files("secure_chat") / "locale"
+"""Perhaps inside a zip file (scripts/build), where `gettext.translation` would find nothing."""
 
 
 class _Language:
@@ -17,12 +21,32 @@ class _Language:
 
 
 def choose_language(language: str | None) -> None:
-    """Use `language` ("en", "ru"), or with None what the locale says (LANGUAGE, LC_ALL, LC_MESSAGES, LANG).
-
-    A language without a catalogue is English. Call it before other threads start.
+    """Use `language` ("en", "ru"), or with None what the user's system says (on Unix in LANGUAGE, LC_ALL,
+    LC_MESSAGES, LANG). A language without a catalogue is English. Call it before other threads start.
     """
-    wanted = None if language is None else [language]
-    _Language.catalogue = gettext.translation(DOMAIN, LOCALE_FOLDER, languages=wanted, fallback=True)
+    for wanted in [language] if language is not None else _languages_of_user():
+        # en_GB.UTF-8@euro is English.
+        short = wanted.partition(".")[0].partition("@")[0].partition("_")[0].lower()
+        file = LOCALE_FOLDER / short / "LC_MESSAGES" / f"{DOMAIN}.mo"
+        if short in LANGUAGES and file.is_file():
+            with file.open("rb") as catalogue:
+                _Language.catalogue = gettext.GNUTranslations(catalogue)
+            return
+        if short in ("en", "c", "posix"):
+            break
+    _Language.catalogue = gettext.NullTranslations()
+
+
+def _languages_of_user() -> list[str]:
+    """The languages that the user understands, the best one first."""
+    for variable in ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
+        if said := os.environ.get(variable):
+            return said.split(":")
+    if sys.platform == "win32":
+        import ctypes
+
+        return [locale.windows_locale.get(ctypes.windll.kernel32.GetUserDefaultUILanguage(), "")]
+    return []
 
 
 def _(text: str) -> str:
