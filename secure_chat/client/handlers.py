@@ -35,7 +35,7 @@ def handle(chat: Chat, message: Message) -> None:
     label = message.tags.get("label") or chat.batches.get(message.tags.get("batch", ""))
     row = message.command
     if row not in HANDLERS and row.isdigit():
-        row = "refusal" if row[0] in "45" else "number"
+        row = "refusal" if row[0] in "45" or row == "696" else "number"
     min_params, handler = HANDLERS.get(row, (0, _ignore))
     if len(message.params) >= min_params:
         handler(chat, message, label)

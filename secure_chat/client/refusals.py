@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from secure_chat.client.server_texts import said_by_server
 from secure_chat.client.texts import _, marked
 
 ACCOUNT_ENDINGS = (
@@ -31,8 +31,10 @@ KEYS: Mapping[str, Own] = {
     "CANNOT_LEAVE": Own(marked("Everybody is in the lobby; it cannot be left")),
     "CANNOT_KICK": Own(marked("Nobody can be put out of the lobby; /mute NAME 10m silences somebody")),
     "CANNOT_MUTE": Own(marked("Administrators cannot be muted")),
+    "CONFLICT": Own(marked("This is in conflict with what is stored; nothing was done")),
     "INTERNAL_ERROR": Own(marked("The server made a mistake; this was not done")),
     "INVALID_CREDENTIALS": Own(marked("Wrong name or password")),
+    "INVALID_POST_ID": Own(marked("The server does not accept this message's number; nothing was sent")),
     "INVALID_DURATION": Own(
         marked("A duration is a number and s, m, h or d, at most a year (10m, 2h, 1d), or off")
     ),
@@ -48,63 +50,35 @@ KEYS: Mapping[str, Own] = {
     "405": Own(marked("You are in too many rooms; leave one first")),
     "417": Own(marked("This is too long; nothing was done")),
     "433": Own(marked("This name belongs to somebody else")),
+    "432": Own(marked("This cannot be a name"), facts=True),
+    "441": Own(marked("That person is not in the room")),
     "442": Own(marked("You are not in that room")),
+    "443": Own(marked("That person is in the room already")),
     "447": Own(marked("Your name is that of your account and cannot be changed")),
     "464": Own(marked("the server does not accept this name and password"), facts=True),
+    "467": Own(marked("This cannot be the key of a room"), facts=True),
     "471": Own(marked("This room is full")),
+    "472": Own(marked("There is no such mode")),
     "473": Own(marked("This room is only for who was invited; ask one of its members")),
     "474": Own(marked("You are banned from this room")),
     "475": Own(marked("This room needs its key: /join ROOM KEY")),
+    "478": Own(marked("The list of bans is full")),
     "481": Own(marked("Only administrators may do that")),
     "482": Own(marked("Only operators of the room may do that")),
+    "501": Own(marked("People have no modes on this server")),
+    "502": Own(marked("Modes of other people cannot be changed")),
+    "696": Own(marked("This mode cannot be set like this"), facts=True),
     "904": Own(marked("the server does not accept this name and password"), facts=True),
 }
 """By the code of a FAIL, or by numeric."""
-
-TEXTS: Mapping[str, str] = {
-    "Not online now; a private message will be delivered later": marked(
-        "Not online now; a private message will be delivered later"
-    ),
-    "There is no such room, and only administrators may make one": marked(
-        "There is no such room, and only administrators may make one"
-    ),
-    "The founder of a room cannot be taken out of it": marked("The founder of a room cannot be put out of it"),
-    "You are not in that room; join it first": marked("You are not in that room; go into it with /join first"),
-    "Only who was given a voice may speak in this room now": marked(
-        "Only who was given a voice may speak in this room now"
-    ),
-    "You are banned from this room": marked("You are banned from this room"),
-    "Wrong name or password": marked("Wrong name or password"),
-    "The server is busy with logins; try again later": marked("The server is busy with logins; try again later"),
-    "The server cannot use its disk; try again later": marked("The server cannot use its disk; try again later"),
-    "This account cannot be used now": marked("This account cannot be used now"),
-    "Your password is changed": marked("Your password is changed"),
-    "Server is shutting down": marked("Server is shutting down"),
-    "This account was disabled": marked("This account was disabled"),
-    "This account was removed": marked("This account was removed"),
-    "The password was set by an administrator: log in again with the new one": marked(
-        "The password was set by an administrator: log in again with the new one"
-    ),
-    "The password was changed: log in again with the new one": marked(
-        "The password was changed: log in again with the new one"
-    ),
-    "Too many devices of this account are connected; disconnect one first": marked(
-        "Too many of your devices are connected; disconnect one first"
-    ),
-}
-"""Where a code or numeric has several meanings, or there is none: by what our server says."""
-
-_THROTTLED = re.compile("Too many wrong passwords; try again in ([0-9]+) s")
 
 
 def in_own_words(text: str, key: str = "") -> str:
     """What the server says in `text`, in words of ours where we know what it means: by the text itself, else by
     `key`, which is the numeric or the code of a FAIL. Else the text as it is.
     """
-    if known := TEXTS.get(text):
-        return _(known)
-    if throttled := _THROTTLED.fullmatch(text):
-        return _("Too many wrong passwords; try again in {seconds} s").format(seconds=throttled[1])
+    if known := said_by_server(text):
+        return known
     own = KEYS.get(key)
     if own is None:
         return text

@@ -36,8 +36,17 @@ def _russian() -> Iterator[None]:
         ),
         (
             "404 ivan #tea :You are muted until 2026-12-01",
-            "#tea: Сейчас вам нельзя писать в эту комнату (You are muted until 2026-12-01)",
+            "#tea: Вам нельзя писать до 2026-12-01",
         ),
+        (
+            "404 ivan #tea :The moon is full",
+            "#tea: Сейчас вам нельзя писать в эту комнату (The moon is full)",
+        ),
+        ("441 ivan bob #tea :is not in that room", "bob, #tea: Этого человека нет в комнате"),
+        ("443 ivan bob #tea :is already in that room", "bob, #tea: Этот человек уже в комнате"),
+        ("472 ivan z :is unknown mode char to me", "z: Такого режима нет"),
+        ("696 ivan #tea l x :A limit is a number from 1 to 9", "#tea, l, x: Предел — это число от 1 до 9"),
+        ("403 ivan #a!b :A room's name cannot have '!' in it", "#a!b: В имени комнаты не может быть '!'"),
         ("404 ivan #tea :You are banned from this room", "#tea: Вам закрыт доступ в эту комнату"),
         ("FAIL PASSWORD WEAK_PASSWORD :Too short", "Новый пароль слишком легко угадать (Too short)"),
         ("FAIL PASSWORD INVALID_CREDENTIALS :Wrong name or password", "Неверное имя или пароль"),
