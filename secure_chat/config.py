@@ -27,6 +27,7 @@ LOOPBACK = ("127.0.0.0/8", "::1/128")
 
 HOST_LIKE = r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?\Z"
 HOST_OR_EMPTY = r"^([A-Za-z0-9]([A-Za-z0-9./_-]*[A-Za-z0-9])?)?\Z"
+ADDRESS_OR_EMPTY = r"^(([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?)?\Z"
 ROOM_OR_EMPTY = r"^(#[^\s,:*?!@#\x00-\x1f\x7f]{1,30})?\Z"
 NO_SPACE = r"^[\x21-\x7e]+\Z"
 
@@ -66,6 +67,15 @@ class Server(Section, frozen=True):
         _says('The host shown for every user; "" means the server\'s name.'),
     ] = ""
 
+    public_address: Annotated[
+        str,
+        Meta(pattern=ADDRESS_OR_EMPTY, max_length=80),
+        _says(
+            "Where people outside reach the server, HOST or HOST:PORT, for invitations; "
+            '"" means this machine\'s own address.'
+        ),
+    ] = ""
+
     @property
     def source_host(self) -> str:
         """The fixed host in the source of what users send."""
@@ -88,8 +98,11 @@ class Registration(Section, frozen=True):
 
     mode: Annotated[
         Literal["invite", "open", "closed"],
-        _says("Who may register: who is invited, anybody, or nobody. No effect yet: the owner adds accounts."),
+        _says("Who may register: who is invited, anybody, or nobody (then the owner adds accounts)."),
     ] = "invite"
+    invite: Annotated[
+        Literal["administrators", "everyone"], _says("Who may invite; the owner always can, by the command line.")
+    ] = "administrators"
 
 
 class Passwords(Section, frozen=True):
@@ -133,6 +146,9 @@ class Limits(Section, frozen=True):
     authentication_seconds: Annotated[
         Seconds, _says("Time to log in, without the time the server needs itself.")
     ] = 30.0
+    address_registrations: Annotated[
+        Count, _says("With open registration: new accounts from one address in 24 hours.")
+    ] = 5
     account_sessions: Annotated[Count, _says("Sessions of one account at the same time.")] = 16
     points_per_second: Annotated[
         float, Meta(gt=0, le=1_000_000), _says("Points a session gets back per second; a post costs 1.")
@@ -141,7 +157,7 @@ class Limits(Section, frozen=True):
         float, Meta(ge=1, le=1_000_000), _says("Points a session may use at once; then reading pauses.")
     ] = 20.0
     post_points: Annotated[
-        Points, _says("Points for a post, an invitation, a kick, a mute or a change of password.")
+        Points, _says("Points for a post, an invitation, a kick, a mute, a change of password and the like.")
     ] = 1.0
     cheap_query_points: Annotated[
         Points, _says("Points for any other command, such as MODE, TOPIC, JOIN, NAMES or an unknown one.")
@@ -347,6 +363,7 @@ def _require_sense(config: Config) -> None:
 
 PATTERNS = {
     HOST_LIKE: "letters, digits, dots and hyphens",
+    ADDRESS_OR_EMPTY: '"", or a host name or address, perhaps with :PORT; IPv6 as [ADDRESS]:PORT',
     HOST_OR_EMPTY: '"", or letters, digits, dots, hyphens, underscores and slashes',
     ROOM_OR_EMPTY: '"", or # and a name of at most 30 characters without spaces or , : * ? ! @ #',
     NO_SPACE: "letters, digits and signs of ASCII without spaces",

@@ -109,6 +109,61 @@ def _invited(hub: Hub, effect: fx.Invited) -> Iterator[Delivery]:
     return iter(())
 
 
+@_applies(fx.CodeSet)
+def _code_set(hub: Hub, effect: fx.CodeSet) -> Iterator[Delivery]:
+    hub.codes[effect.code.digest] = effect.code
+    return iter(())
+
+
+@_applies(fx.CodeGone)
+def _code_gone(hub: Hub, effect: fx.CodeGone) -> Iterator[Delivery]:
+    hub.codes.pop(effect.digest, None)
+    return iter(())
+
+
+@_applies(fx.DeviceSet)
+def _device_set(hub: Hub, effect: fx.DeviceSet) -> Iterator[Delivery]:
+    hub.take_device(effect.device)
+    return iter(())
+
+
+@_applies(fx.DeviceGone)
+def _device_gone(hub: Hub, effect: fx.DeviceGone) -> Iterator[Delivery]:
+    hub.devices.pop(effect.device.digest, None)
+    hub.devices_of.get(effect.device.account_id, {}).pop(effect.device.folded, None)
+    return iter(())
+
+
+@_applies(fx.Ignored)
+def _ignored(hub: Hub, effect: fx.Ignored) -> Iterator[Delivery]:
+    by = hub.ignored_by.setdefault(effect.other_id, set())
+    (by.add if effect.ignored else by.discard)(effect.account_id)
+    if not by:
+        del hub.ignored_by[effect.other_id]
+    return iter(())
+
+
+@_applies(fx.RoomMuted)
+def _room_muted(hub: Hub, effect: fx.RoomMuted) -> Iterator[Delivery]:
+    muted = hub.rooms[effect.room_id].muted
+    muted.pop(effect.account_id, None)
+    if effect.until_us:
+        muted[effect.account_id] = effect.until_us
+    return iter(())
+
+
+@_applies(fx.Registered)
+def _registered(hub: Hub, effect: fx.Registered) -> Iterator[Delivery]:
+    hub.registrations.used(effect.address, effect.now_us)
+    return iter(())
+
+
+@_applies(fx.SettingsSet)
+def _settings_set(hub: Hub, effect: fx.SettingsSet) -> Iterator[Delivery]:
+    hub.settings = effect.settings
+    return iter(())
+
+
 @_applies(fx.DeliveredThrough)
 @_applies(fx.LoginRemembered)
 @_applies(fx.Audited)

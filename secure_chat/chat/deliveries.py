@@ -27,11 +27,11 @@ class ToSessions:
 
 @dataclass(frozen=True, slots=True)
 class ToRoom:
-    """One thing told to every enrolled session of a room but `skip`."""
+    """One thing told to every enrolled session of a room but those in `skip`."""
 
     room_id: int
     line: Relayed
-    skip: int | None = None
+    skip: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,33 @@ class CheckPassword:
 
 
 @dataclass(frozen=True, slots=True)
+class HashPassword:
+    """Ask the pool for the hash of a new password; its answer comes as `PasswordHashed`."""
+
+    session_id: int
+    purpose: str
+    address: str
+    password: Secret = field(repr=False)
+    label: str | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether the account and the address logged in together before: strangers wait for members."""
+        return False
+
+
+Job = CheckPassword | HashPassword
+
+
+@dataclass(frozen=True, slots=True)
+class MoreTime:
+    """The session has so long, from now on, to log in."""
+
+    session_id: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class PageOnDrain:
     """Go on with the session's replay when little is pending for it."""
 
@@ -120,6 +147,8 @@ Delivery = (
     | Welcomed
     | Hangup
     | CheckPassword
+    | HashPassword
+    | MoreTime
     | PageOnDrain
     | LogLine
 )

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from typing import get_args
 
 from secure_chat.chat.accounts import Account
+from secure_chat.chat.codes import Code
 from secure_chat.chat.deliveries import Delivery
+from secure_chat.chat.devices import Device
 from secure_chat.chat.messages import NewMessage
 from secure_chat.chat.rooms import Ban, Role, RoomRecord
 from secure_chat.chat.sessions import Session
+from secure_chat.chat.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,52 @@ class Audited:
     time_us: int
 
 
+@dataclass(frozen=True, slots=True)
+class CodeSet:
+    """A code is new, or has changed."""
+
+    code: Code
+
+
+@dataclass(frozen=True, slots=True)
+class CodeGone:
+    """A code is forgotten."""
+
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSet:
+    """A device is new, or was seen."""
+
+    device: Device
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceGone:
+    """A device's token is worth nothing any more."""
+
+    device: Device
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """An account no longer sees what another says; `ignored=False` ends it."""
+
+    account_id: int
+    other_id: int
+    ignored: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RoomMuted:
+    """An account may not speak in a room until then (µs since 1970 UTC); 0 ends it."""
+
+    room_id: int
+    account_id: int
+    until_us: int
+
+
 Durable = (
     Append
     | AccountSet
@@ -120,6 +169,12 @@ Durable = (
     | DeliveredThrough
     | LoginRemembered
     | Audited
+    | CodeSet
+    | CodeGone
+    | DeviceSet
+    | DeviceGone
+    | Ignored
+    | RoomMuted
 )
 _DURABLE: frozenset[type] = frozenset(get_args(Durable))
 
@@ -184,7 +239,32 @@ class LoginSucceeded:
     folded: str
 
 
-Passing = SessionSet | Attached | SessionGone | LingeringEnded | RoomShown | LoginFailed | LoginSucceeded
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """An account was made from this address, without a code."""
+
+    address: str
+    now_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsSet:
+    """The owner's choices have changed."""
+
+    settings: Settings
+
+
+Passing = (
+    SessionSet
+    | Attached
+    | SessionGone
+    | LingeringEnded
+    | RoomShown
+    | LoginFailed
+    | LoginSucceeded
+    | Registered
+    | SettingsSet
+)
 Effect = Durable | Passing | Delivery
 
 

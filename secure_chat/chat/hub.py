@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from secure_chat.chat.accounts import Account
+from secure_chat.chat.codes import Code, Purpose
+from secure_chat.chat.devices import Device
 from secure_chat.chat.ports import Snapshot
 from secure_chat.chat.rooms import Role, Room
 from secure_chat.chat.sessions import Presence, Session
 from secure_chat.chat.settings import Settings
-from secure_chat.chat.throttle import Throttle
+from secure_chat.chat.throttle import Quota, Throttle
 from secure_chat.protocol.capabilities import Capability
 from secure_chat.protocol.names import USER_LIMIT_CHARACTERS, fold, is_room
+
+REGISTRATIONS_SECONDS = 86_400
 
 
 class Hub:
@@ -28,7 +32,16 @@ class Hub:
         self.presence: dict[int, Presence] = {}
         self.lingering: set[int] = set()
         """Accounts that are online without a session, for their grace."""
+        self.codes: dict[bytes, Code] = {}
+        """By digest."""
+        self.devices: dict[bytes, Device] = {}
+        """By the digest of the token."""
+        self.devices_of: dict[int, dict[str, Device]] = {}
+        """By account and folded name."""
+        self.ignored_by: dict[int, set[int]] = {}
+        """By an account: the accounts that do not want to see what it says."""
         self.throttle = Throttle()
+        self.registrations = Quota(settings.registrations_per_address, REGISTRATIONS_SECONDS)
         self.lobby_folded = fold(settings.lobby) if settings.lobby else ""
 
     def load(self, snapshot: Snapshot) -> None:
@@ -45,6 +58,43 @@ class Hub:
             self.rooms[room_id].bans[ban.mask] = ban
         for room_id, account_id in snapshot.invitations:
             self.rooms[room_id].invited.add(account_id)
+        for room_id, account_id, until_us in snapshot.room_mutes:
+            self.rooms[room_id].muted[account_id] = until_us
+        self.codes = {code.digest: code for code in snapshot.codes}
+        self.devices, self.devices_of = {}, {}
+        for device in snapshot.devices:
+            self.take_device(device)
+        self.ignored_by = {}
+        for account_id, other_id in snapshot.ignores:
+            self.ignored_by.setdefault(other_id, set()).add(account_id)
+
+    def take_device(self, device: Device) -> None:
+        """Put a device, new or changed, in its places."""
+        self.devices[device.digest] = device
+        self.devices_of.setdefault(device.account_id, {})[device.folded] = device
+
+    @property
+    def has_administrator(self) -> bool:
+        """Whether somebody can administer the server."""
+        return any(account.administrator and account.usable for account in self.accounts.values())
+
+    def codes_of(self, purpose: Purpose, account_id: int | None = None) -> list[Code]:
+        """All codes of a purpose, of an account where one is named; the oldest first."""
+        found = [code for code in self.codes.values() if code.purpose is purpose]
+        if account_id is not None:
+            found = [code for code in found if code.account_id == account_id]
+        return sorted(found, key=lambda code: (code.made_us, code.id))
+
+    def ignores(self, account_id: int, other_id: int) -> bool:
+        """Whether an account does not want to see what another says."""
+        return account_id in self.ignored_by.get(other_id, ())
+
+    def deaf_to(self, account_id: int) -> tuple[int, ...]:
+        """The sessions that do not see what this account says: those of the accounts that ignore it."""
+        ignoring = self.ignored_by.get(account_id)
+        if not ignoring:
+            return ()
+        return tuple(session.id for other_id in ignoring for session in self.sessions_of(other_id))
 
     def account_named(self, name: str) -> Account | None:
         """The account of that name that one can talk to; None where there is none (or it was removed)."""

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from secure_chat.chat.accounts import Account
+from secure_chat.chat.codes import Code
+from secure_chat.chat.devices import Device
 from secure_chat.chat.effects import Durable
 from secure_chat.chat.messages import StoredMessage
 from secure_chat.chat.rooms import Ban, Role, RoomRecord
 from secure_chat.errors import StorageError
+from secure_chat.protocol.message import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,23 @@ class Snapshot:
     bans: Sequence[tuple[int, Ban]] = ()
     invitations: Sequence[tuple[int, int]] = ()
     """(room, account)"""
+    room_mutes: Sequence[tuple[int, int, int]] = ()
+    """(room, account, until when)"""
+    codes: Sequence[Code] = ()
+    devices: Sequence[Device] = ()
+    ignores: Sequence[tuple[int, int]] = ()
+    """(who ignores, whom)"""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """An administrative act as it was recorded. `time_us` is µs since 1970 UTC."""
+
+    time_us: int
+    actor: str
+    act: str
+    subject: str
+    detail: str
 
 
 class AlreadyPosted(Exception):
@@ -70,6 +90,9 @@ class Store(Protocol):
     def logged_in_from(self, account_id: int, address: str, since_us: int) -> bool:
         """Whether the account logged in from the address since then. Raises StoreFailed."""
 
+    def audited(self, limit: int, since_us: int) -> list[AuditEntry]:
+        """The last administrative acts since then, the oldest first. Raises StoreFailed."""
+
 
 class Ids(Protocol):
     """Where new ids come from: unique, and not to be guessed."""
@@ -79,3 +102,9 @@ class Ids(Protocol):
 
     def number(self) -> int:
         """A new positive id of 63 bits, for an account or a room."""
+
+    def code(self) -> Secret:
+        """A new one-time code of 130 random bits, as people get it."""
+
+    def token(self) -> Secret:
+        """A new device token of 256 random bits."""

@@ -99,6 +99,8 @@ class Room:
     members: dict[int, Role] = field(default_factory=dict)
     bans: dict[str, Ban] = field(default_factory=dict)
     invited: set[int] = field(default_factory=set)
+    muted: dict[int, int] = field(default_factory=dict)
+    """Until when an account may not speak here, in µs since 1970 UTC."""
 
     @property
     def id(self) -> int:

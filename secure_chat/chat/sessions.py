@@ -28,6 +28,18 @@ TRANSITIONS: Mapping[Phase, frozenset[Phase]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Application:
+    """A registration under way: it reserves nothing, and is hashed only with a valid code.
+
+    `digest` is that of the code given, None before there is one (or where none is needed).
+    """
+
+    name: str
+    password: Secret = field(repr=False)
+    digest: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """A session. A value: `but` gives the next state, and `chat.apply` puts it in place of the last.
 
@@ -35,6 +47,7 @@ class Session:
     once it has authenticated. `password` waits from PASS to the end of registration. `sasl` and
     `new_password` hold the chunks of an AUTHENTICATE or PASSWORD under way. `waiting`: an answer from another
     thread is due, and no line is processed before. `replaying`: missed messages are still being given.
+    `token` is the digest of the device's token that it logged in with, or was given; None without one.
     """
 
     id: int
@@ -53,6 +66,8 @@ class Session:
     password: Secret | None = field(default=None, repr=False)
     sasl: Chunks | None = field(default=None, repr=False)
     new_password: Chunks | None = field(default=None, repr=False)
+    application: Application | None = field(default=None, repr=False)
+    token: bytes | None = field(default=None, repr=False)
     waiting: bool = False
     away: str | None = None
     replaying: bool = False

@@ -7,6 +7,26 @@ from dataclasses import dataclass
 from enum import Enum
 
 
+class Inviter(Enum):
+    """Who may invite."""
+
+    ADMINISTRATORS = "administrators"
+    EVERYONE = "everyone"
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How people reach the server from outside, as links say it.
+
+    `address` is `host:port`; `pin` the fingerprint of the key, "" where the system's trust is enough. `trouble`
+    says why no link can be made, and what mends that; "" where it can.
+    """
+
+    address: str = "localhost:6697"
+    pin: str = ""
+    trouble: str = ""
+
+
 class RegistrationMode(Enum):
     """How accounts come to be."""
 
@@ -28,10 +48,13 @@ class Settings:
     lobby: str = "#lobby"
     quiet_members: int = 200
     registration: RegistrationMode = RegistrationMode.INVITE
+    inviter: Inviter = Inviter.ADMINISTRATORS
+    reach: Reach = Reach()
     grace_seconds: float = 15
     everyone_creates_rooms: bool = True
     rooms_per_account: int = 50
     sessions_per_account: int = 16
+    registrations_per_address: int = 5
     minimum_characters: int = 8
     refuse_common: bool = True
     log_messages: bool = False

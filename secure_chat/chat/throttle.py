@@ -18,6 +18,34 @@ class _Failures:
 
 
 @dataclass(slots=True)
+class Quota:
+    """So many of something from one address within a time. Memory is bounded as that of Throttle."""
+
+    limit: int
+    seconds: int
+    _times_us: dict[str, list[int]] = field(default_factory=dict)
+
+    def wait_seconds(self, address: str, now_us: int) -> int:
+        """How long the address has to wait; 0 = go on."""
+        recent = self._recent(address, now_us)
+        if len(recent) < self.limit:
+            return 0
+        return int(max(1, self.seconds - (now_us - recent[0]) // 1_000_000))
+
+    def used(self, address: str, now_us: int) -> None:
+        """Count one."""
+        recent = self._recent(address, now_us)
+        self._times_us.pop(address, None)
+        self._times_us[address] = [*recent, now_us]
+        while len(self._times_us) > ENTRIES_LIMIT:
+            del self._times_us[next(iter(self._times_us))]
+
+    def _recent(self, address: str, now_us: int) -> list[int]:
+        since_us = now_us - self.seconds * 1_000_000
+        return [time_us for time_us in self._times_us.get(address, []) if time_us > since_us]
+
+
+@dataclass(slots=True)
 class Throttle:
     """Counts failures. `folded` is the folded name that was tried; whether it exists plays no part.
 

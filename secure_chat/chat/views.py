@@ -16,6 +16,9 @@ from secure_chat.protocol.relay import Relayed
 ECHO_LIMIT_BYTES = 200
 """Longest parameter of a client's that a reply repeats: longer than any name or mask can be."""
 
+ALWAYS_FAIL = frozenset({"REGISTER", "VERIFY"})
+"""Commands whose extension defines FAIL as the refusal, whatever the session asked for."""
+
 
 def nick_of(hub: Hub, session: Session) -> str:
     """What a session is called in replies to it: `*` before it has a name."""
@@ -103,7 +106,7 @@ def knows_of(session: Session, room: Room) -> bool:
 def refusal_lines(hub: Hub, session: Session, command: str, error: CommandError) -> Iterator[Message]:
     """What a session is told when its command is refused (design: refusals)."""
     told = False
-    if error.code is not None and session.has(Capability.STANDARD_REPLIES):
+    if error.code is not None and (session.has(Capability.STANDARD_REPLIES) or command in ALWAYS_FAIL):
         name = "*" if isinstance(error, Hopeless) else command
         yield Message("FAIL", (name, error.code, *map(echoed, error.params), error.text), hub.settings.server)
         told = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -85,11 +86,13 @@ def _serve(
     addresses: list[tuple[str, int]],
     log_options: tuple[str | None, str | None],
 ) -> None:
-    from secure_chat.commands.startup import ensure_lobby
+    from secure_chat.commands.startup import ensure_lobby, forget_codes, set_reach
     from secure_chat.server import logs
     from secure_chat.server.app import Server
     from secure_chat.server.foundation import open_foundation
     from secure_chat.server.home import Home
+    from secure_chat.server.local import announce, withdraw
+    from secure_chat.server.owner_code import make_owner_code
     from secure_chat.server.ready import ensure_certificates, ready_text
 
     assert isinstance(home, Home)
@@ -103,13 +106,18 @@ def _serve(
         for notice in ensure_certificates(certs):
             click.echo(notice)
         foundation.engine.run_once(ensure_lobby)
+        foundation.engine.run_once(forget_codes)
         server = Server(home, foundation, certs, addresses)
         for warning in (*foundation.config.warnings(), *server.context.warnings):
             log.warning("%s", warning)
+        foundation.engine.run_once(lambda ctx: set_reach(ctx, server.reach()))
+        owner = make_owner_code(foundation.engine, home, at_terminal=sys.stdout.isatty())
         server.start()
-        click.echo(ready_text(server, foundation, home))
+        announce(home, server)
+        click.echo(ready_text(server, owner))
         log.info("ready")
         _wait_for_end(server.reload)
+        withdraw(home)
         server.stop()
         log.info("stopped")
     finally:

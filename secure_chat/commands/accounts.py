@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from secure_chat.chat.accounts import Account
-from secure_chat.chat.effects import AccountSet, Audited, LingeringEnded, MemberGone
+from secure_chat.chat.effects import AccountSet, Audited, DeviceGone, LingeringEnded, MemberGone
 from secure_chat.chat.errors import CommandError
 from secure_chat.commands.context import Context
 from secure_chat.commands.registry import operation
@@ -51,6 +51,8 @@ def user_add(ctx: Context, request: dict[str, Any]) -> None:
         administrator=bool(request.get("administrator")),
         created_us=ctx.now_us,
     )
+    if account.administrator:
+        ctx.owner_is_there()
     ctx.add(AccountSet(account), *lobby_membership(ctx, account.id))
     _audit(ctx, "user add", account, "administrator" if account.administrator else "")
     ctx.answer["name"] = name
@@ -132,6 +134,7 @@ def _keep_an_administrator(ctx: Context, account: Account) -> None:
 def _change(ctx: Context, changed: Account, reason: str) -> None:
     """Put the account's new state in place and end its sessions."""
     ctx.add(AccountSet(changed))
+    ctx.add(*(DeviceGone(device) for device in ctx.hub.devices_of.get(changed.id, {}).values()))
     for session in ctx.hub.sessions_of(changed.id):
         ctx.close(session, reason)
     ctx.answer["name"] = changed.name

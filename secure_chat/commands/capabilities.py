@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from secure_chat.chat.deliveries import Reprofile
 from secure_chat.chat.errors import CommandError, need_more_params
+from secure_chat.chat.settings import RegistrationMode
 from secure_chat.chat.views import nick_of
 from secure_chat.commands.context import Context
 from secure_chat.commands.registry import Weight, command
@@ -41,7 +42,15 @@ def _list_offered(ctx: Context, version_text: str) -> None:
     highest = max(version, ctx.session.cap_version)
     negotiating = ctx.session.negotiating or not ctx.session.welcomed
     ctx.change_session(cap_version=highest, capabilities=capabilities, negotiating=negotiating)
-    _answer(ctx, "LS", " ".join(advertise(version)))
+    _answer(ctx, "LS", " ".join(advertise(version, _hidden(ctx))))
+
+
+def _hidden(ctx: Context) -> frozenset[Capability]:
+    """What is not offered now."""
+    hidden = {Capability.OWNER_CODE} if ctx.hub.has_administrator else set()
+    if ctx.settings.registration is RegistrationMode.CLOSED:
+        hidden.add(Capability.ACCOUNT_REGISTRATION)
+    return frozenset(hidden)
 
 
 def _request(ctx: Context, words: str) -> None:

@@ -89,10 +89,12 @@ class Context:
         """Send the session a numeric reply."""
         self.tell(numeric(self.hub, self.session, number, *params))
 
-    def note(self, command: str, code: str, text: str) -> None:
-        """Tell the session that something was done: NOTE (IRCv3 `standard-replies`) or a NOTICE."""
+    def note(self, command: str, code: str, text: str, *facts: str) -> None:
+        """Tell the session that something was done: NOTE (IRCv3 `standard-replies`) with facts for programs before
+        the text, or a NOTICE. What a person needs to know is in the text.
+        """
         if self.session.has(Capability.STANDARD_REPLIES):
-            self.tell(Message("NOTE", (command, code, text), self.settings.server))
+            self.tell(Message("NOTE", (command, code, *facts, text), self.settings.server))
         else:
             self.tell(Message("NOTICE", (nick_of(self.hub, self.session), text), self.settings.server))
 
@@ -116,7 +118,7 @@ class Context:
 
     def to_room(self, room: Room, line: Relayed) -> None:
         """Tell everybody in the room, the session (in answer to its command) among them."""
-        self.add(ToRoom(room.id, line, skip=self.session.id), ToSession(self.session.id, line))
+        self.add(ToRoom(room.id, line, skip=(self.session.id,)), ToSession(self.session.id, line))
 
     def refuse(self, error: CommandError) -> None:
         """Answer with a refusal and keep what was decided; raising it would drop that."""
@@ -146,6 +148,18 @@ class Context:
         account = self.hub.accounts.get(session.account_id) if session.account_id is not None else None
         shown = account.name if account is not None else "(not logged in)"
         return LogLine("disconnect", (("session", session.id), ("account", shown), ("reason", reason)))
+
+    def owner_is_there(self) -> None:
+        """An administrator is being made: who was told that there is none hears that it is so no more.
+
+        (IRCv3 "Capability Negotiation", CAP DEL.)
+        """
+        if self.hub.has_administrator:
+            return
+        for session in self.hub.sessions.values():
+            if session.has(Capability.CAP_NOTIFY):
+                gone = ("CAP", (nick_of(self.hub, session), "DEL", str(Capability.OWNER_CODE)))
+                self.add(ToSession(session.id, Message(*gone, self.settings.server)))
 
     def person(self, name: str) -> Account:
         """The account of this name. Raises 401."""

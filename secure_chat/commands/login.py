@@ -7,17 +7,31 @@ from dataclasses import dataclass, field, replace
 
 from secure_chat.chat.accounts import Account
 from secure_chat.chat.deliveries import CheckPassword, ToSession
-from secure_chat.chat.effects import AccountSet, Audited, Effect, LoginFailed, LoginRemembered, SessionSet
+from secure_chat.chat.devices import SEEN_AGAIN_US, is_token, token_digest
+from secure_chat.chat.effects import (
+    AccountSet,
+    Audited,
+    DeviceGone,
+    DeviceSet,
+    Effect,
+    LoginFailed,
+    LoginRemembered,
+    SessionSet,
+)
 from secure_chat.chat.errors import CommandError, Hopeless
+from secure_chat.chat.sessions import Application
+from secure_chat.chat.strength import WeakPassword, require_strong
 from secure_chat.chat.views import refusal_lines
+from secure_chat.commands.codes import ask_for_hash, look_up
 from secure_chat.commands.context import Context
 from secure_chat.protocol.message import Secret
-from secure_chat.protocol.names import fold
+from secure_chat.protocol.names import InvalidName, check_account_name, fold
 from secure_chat.protocol.numerics import Numeric
-from secure_chat.protocol.sasl import Credentials, parse_identity
+from secure_chat.protocol.sasl import Credentials, Identity, parse_identity
 
 KNOWN_PAIR_US = 30 * 86_400 * 1_000_000
 """How long a pair of account and address that logged in is exempt from the address's throttle."""
+BUSY_TEXT = "The server is busy with logins; try again later"
 STORE_TEXT = "The server cannot use its disk; try again later"
 REMEMBER_AGAIN_US = 86_400 * 1_000_000
 """How old the note of a login must be before a new one is written."""
@@ -38,10 +52,19 @@ class PasswordChecked:
     weakness: str | None = None
 
 
-def start_login(ctx: Context, purpose: str, credentials: Credentials, new_password: Secret | None = None) -> None:
-    """Ask for the check of a password; `purpose` is the command it was for. Raises CommandError, Hopeless."""
-    name, device = parse_identity(credentials.identity)
-    account, session = ctx.hub.account_named(name), ctx.session
+def start_login(
+    ctx: Context, purpose: str, credentials: Credentials, new_password: Secret | None = None
+) -> Account | None:
+    """Begin to check who somebody is; `purpose` is the command it was for. Raises CommandError, Hopeless.
+
+    Gives the account that a device's token has opened at once, or None where the pool's answer is to come, or
+    where the refusal is said already.
+    """
+    identity = parse_identity(credentials.identity)
+    name, session = identity.name, ctx.session
+    account = ctx.hub.account_named(name)
+    if identity.code is not None and account is None and _apply_with_code(ctx, purpose, identity, credentials):
+        return None
     account_id = account.id if account is not None else None
     ctx.if_lost += _not_begun(ctx, purpose)
     known = account_id is not None and ctx.store.logged_in_from(
@@ -50,7 +73,9 @@ def start_login(ctx: Context, purpose: str, credentials: Credentials, new_passwo
     wait = ctx.hub.throttle.wait_seconds(session.address, fold(name), ctx.now_us, known=known)
     if wait and not session.exempt:
         raise refusal(purpose, f"Too many wrong passwords; try again in {wait} s", "TRY_AGAIN_LATER")
-    ctx.change_session(waiting=True, device=device)
+    if is_token(credentials.password.reveal()):
+        return _opened_by_token(ctx, purpose, account, credentials)
+    ctx.change_session(waiting=True, device=identity.device)
     ctx.add(
         CheckPassword(
             session.id,
@@ -66,6 +91,64 @@ def start_login(ctx: Context, purpose: str, credentials: Credentials, new_passwo
             ctx.label,
         )
     )
+    return None
+
+
+def _apply_with_code(ctx: Context, purpose: str, identity: Identity, credentials: Credentials) -> bool:
+    """Somebody new logs in as `NAME/invite=CODE`: whether the code is valid, and the account is being made.
+
+    A wrong code is answered like a wrong password, by the pool, so that nobody learns which names there are.
+    Raises CommandError.
+    """
+    assert identity.code is not None
+    if purpose not in ("AUTHENTICATE", "PASS") or ctx.session.account_id is not None:
+        return False
+    try:
+        code = look_up(ctx, identity.code, identity.name)
+    except CommandError as error:
+        raise refusal(purpose, error.text, "TRY_AGAIN_LATER") from None
+    if isinstance(code, str):
+        return False
+    try:
+        name = check_account_name(identity.name)
+        if fold(name) in ctx.hub.account_ids:
+            raise refusal(purpose, f"The name {name} is taken; choose another one", "ACCOUNT_EXISTS")
+        require_strong(ctx.settings, credentials.password.reveal(), name)
+    except (InvalidName, WeakPassword) as error:
+        raise refusal(purpose, str(error), "INVALID_CREDENTIALS") from None
+    ctx.change_session(device=identity.device)
+    ask_for_hash(ctx, purpose, Application(name, credentials.password, code.digest))
+    return True
+
+
+def _opened_by_token(
+    ctx: Context, purpose: str, account: Account | None, credentials: Credentials
+) -> Account | None:
+    """The account, where this is the token of one of its devices; else the refusal is said. Raises CommandError."""
+    if purpose not in ("AUTHENTICATE", "PASS"):
+        raise refusal(purpose, "A token is not enough for this: give the account's password", "INVALID_CREDENTIALS")
+    session = ctx.session
+    device = ctx.hub.devices.get(token_digest(credentials.password.reveal()))
+    if account is None or device is None or device.account_id != account.id or not account.usable:
+        folded = fold(parse_identity(credentials.identity).name)
+        ctx.add(LoginFailed(session.address, folded, ctx.now_us))
+        ctx.log("login refused", session=session.id, account="(by token)", address=session.address)
+        ctx.refuse(refusal(purpose, "Wrong name, or this token was revoked", "INVALID_CREDENTIALS"))
+        if purpose == "PASS":
+            ctx.close(session, "Wrong name, or this token was revoked")
+        return None
+    if ctx.now_us - device.seen_us > SEEN_AGAIN_US or device.address != session.address:
+        ctx.add(DeviceSet(replace(device, seen_us=ctx.now_us, address=session.address)))
+    ctx.change_session(device=device.name, token=device.digest)
+    return account
+
+
+def tell_logged_in(ctx: Context, account: Account, *, sasl: bool) -> None:
+    """900, and 903 where it was by SASL (IRCv3 `sasl-3.1`)."""
+    source = f"{account.name}!{ctx.session.user or '*'}@{ctx.settings.host}"
+    ctx.reply(Numeric.RPL_LOGGEDIN, source, account.name, f"You are now logged in as {account.name}")
+    if sasl:
+        ctx.reply(Numeric.RPL_SASLSUCCESS, "SASL authentication successful")
 
 
 def _not_begun(ctx: Context, purpose: str) -> Sequence[Effect]:
@@ -95,7 +178,7 @@ def checked_account(ctx: Context, answer: PasswordChecked) -> Account:
     job = answer.job
     account = ctx.hub.accounts.get(job.account_id) if job.account_id is not None else None
     if answer.right is None:
-        raise refusal(job.purpose, "The server is busy with logins; try again later", "TRY_AGAIN_LATER")
+        raise refusal(job.purpose, BUSY_TEXT, "TRY_AGAIN_LATER")
     if not answer.right or account is None or not account.usable or account.epoch != job.epoch:
         raise refusal(job.purpose, "Wrong name or password", "INVALID_CREDENTIALS")
     return account
@@ -129,6 +212,9 @@ def change_password(ctx: Context, account: Account, answer: PasswordChecked) -> 
     changed = replace(account, password=answer.new_hash, epoch=account.epoch + 1)
     ctx.change_session(epoch=changed.epoch)
     ctx.add(AccountSet(changed), Audited(account.name, "password changed", account.name, "", ctx.now_us))
+    for device in ctx.hub.devices_of.get(account.id, {}).values():
+        if device.digest != ctx.session.token:
+            ctx.add(DeviceGone(device))
     for session in ctx.hub.sessions_of(account.id):
         if session.id != ctx.session.id:
             ctx.close(session, "The password was changed: log in again with the new one")

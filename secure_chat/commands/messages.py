@@ -109,6 +109,8 @@ def _check_may_speak(ctx: Context, room: Room | None, target: str) -> None:
         text = "You are banned from this room"
     elif ctx.account.muted_until_us > ctx.now_us:
         text = f"You are muted until {format_time(ctx.account.muted_until_us)}"
+    elif room.muted.get(ctx.account.id, 0) > ctx.now_us:
+        text = f"You are muted in this room until {format_time(room.muted[ctx.account.id])}"
     if text:
         raise CommandError(text, Numeric.ERR_CANNOTSENDTOCHAN, (room.name,))
 
@@ -118,10 +120,12 @@ def _show(ctx: Context, room: Room | None, person: Account, line: Relayed) -> No
     if session.has(Capability.ECHO_MESSAGE):
         ctx.tell(line)
     if room is not None:
-        ctx.add(ToRoom(room.id, line, skip=session.id))
+        ctx.add(ToRoom(room.id, line, (session.id, *ctx.hub.deaf_to(ctx.account.id))))
         return
     # To oneself: the message comes beside the echo, and has no label (IRCv3 `labeled-response`, "Tags").
-    told = [s.id for s in ctx.hub.sessions_of(person.id) if not s.replaying]
+    told = []
+    if not ctx.hub.ignores(person.id, ctx.account.id):
+        told = [s.id for s in ctx.hub.sessions_of(person.id) if not s.replaying]
     if person.id != ctx.account.id:
         own = ctx.hub.sessions_of(ctx.account.id)
         told += [s.id for s in own if s.id != session.id and ctx.hub.shows_own_private(s)]
@@ -180,7 +184,8 @@ def replay_page(ctx: Context) -> None:
     ctx.if_lost.append(SessionSet(ctx.session.but(replaying=True)))
     missed = ctx.store.undelivered(ctx.account.id, PAGE_MESSAGES)
     for stored in missed:
-        ctx.tell(relayed_again(ctx, stored))
+        if not ctx.hub.ignores(ctx.account.id, stored.sender_id):
+            ctx.tell(relayed_again(ctx, stored))
     if missed:
         ctx.add(DeliveredThrough(ctx.account.id, missed[-1].msgid))
     if len(missed) == PAGE_MESSAGES:

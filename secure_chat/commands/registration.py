@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from secure_chat.chat.accounts import Account
 from secure_chat.chat.deliveries import ToSessions
 from secure_chat.chat.effects import AccountSet, LoginSucceeded
 from secure_chat.chat.errors import CommandError
@@ -15,7 +16,9 @@ from secure_chat.commands.login import (
     checked_account,
     note_failure,
     start_login,
+    tell_logged_in,
 )
+from secure_chat.commands.recovery import give_recovery_codes
 from secure_chat.commands.registry import Weight, command
 from secure_chat.commands.welcome import complete_registration
 from secure_chat.protocol.message import Message, Secret, cut
@@ -135,7 +138,9 @@ def _go_on(ctx: Context, chunks: Chunks, chunk: Secret) -> None:
         if isinstance(whole, Chunks):
             ctx.change_session(sasl=whole)
         else:
-            start_login(ctx, "AUTHENTICATE", parse_plain(whole))
+            account = start_login(ctx, "AUTHENTICATE", parse_plain(whole))
+            if account is not None:
+                _logged_in(ctx, account, "AUTHENTICATE")
     except SaslTooLong as error:
         ctx.refuse(CommandError(str(error), Numeric.ERR_SASLTOOLONG))
     except SaslError as error:
@@ -162,6 +167,19 @@ def password(ctx: Context, chunk: Secret) -> None:
         ctx.refuse(error)
 
 
+@command("RECOVERY", min_params=1, usage="RECOVERY <base64 of the password>", weight=Weight.POST)
+def recovery(ctx: Context, chunk: Secret) -> None:
+    """Get ten recovery codes, in the place of those from before: each sets a new password, once."""
+    try:
+        whole = Chunks().add(chunk)
+        secret = "" if isinstance(whole, Chunks) else whole.decode()
+    except (SaslError, UnicodeDecodeError):
+        secret = ""
+    if not secret:
+        raise CommandError("The password is needed, in base64 and one line", code="INVALID_PARAMS")
+    start_login(ctx, "RECOVERY", Credentials(ctx.account.name, Secret(secret)))
+
+
 def _parse_change(payload: bytes) -> tuple[Secret, Secret]:
     """The old and the new password. Raises SaslError."""
     old, nul, new = payload.partition(b"\0")
@@ -178,18 +196,24 @@ def password_checked(ctx: Context, answer: PasswordChecked) -> None:
     """Go on where the session waited for its password to be checked. Raises CommandError, Hopeless."""
     account = checked_account(ctx, answer)
     purpose = answer.job.purpose
+    if purpose == "PASSWORD":
+        ctx.add(LoginSucceeded(answer.job.address, account.folded))
+        change_password(ctx, account, answer)
+    elif purpose == "RECOVERY":
+        ctx.add(LoginSucceeded(answer.job.address, account.folded))
+        give_recovery_codes(ctx, account)
+    else:
+        _logged_in(ctx, account, purpose)
+
+
+def _logged_in(ctx: Context, account: Account, purpose: str) -> None:
+    """Somebody has proved to be `account`. Raises CommandError, Hopeless."""
     if ctx.session.account_id not in (None, account.id):
         raise CommandError("You are logged in as somebody else already", Numeric.ERR_SASLALREADY)
-    ctx.add(LoginSucceeded(answer.job.address, account.folded))
-    if purpose == "PASSWORD":
-        change_password(ctx, account, answer)
-        return
+    ctx.add(LoginSucceeded(ctx.session.address, account.folded))
     ctx.change_session(account_id=account.id, epoch=account.epoch)
     if purpose == "AUTHENTICATE":
-        source = f"{account.name}!{ctx.session.user or '*'}@{ctx.settings.host}"
-        text = f"You are now logged in as {account.name}"
-        ctx.reply(Numeric.RPL_LOGGEDIN, source, account.name, text)
-        ctx.reply(Numeric.RPL_SASLSUCCESS, "SASL authentication successful")
+        tell_logged_in(ctx, account, sasl=True)
     complete_registration(ctx)
 
 

@@ -143,7 +143,8 @@ def invite(ctx: Context, name: str, room_name: str) -> None:
         raise CommandError(text, Numeric.ERR_USERONCHANNEL, (person.name, room.name))
     ctx.add(Invited(room.id, person.id))
     line = ctx.relayed("INVITE", person.name, room.name, msgid=False)
-    ctx.add(ToSessions(tuple(session.id for session in ctx.hub.sessions_of(person.id)), line))
+    if not ctx.hub.ignores(person.id, ctx.account.id):
+        ctx.add(ToSessions(tuple(session.id for session in ctx.hub.sessions_of(person.id)), line))
     # 341 has no text: its last parameter is the room.
     ctx.tell(numeric(ctx.hub, ctx.session, Numeric.RPL_INVITING, person.name, room.name))
     away = ctx.hub.away_text(person.id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from secure_chat.chat.deliveries import PageOnDrain, Reprofile, Welcomed
-from secure_chat.chat.effects import Attached, Effect, MemberGone, MemberSet
+from secure_chat.chat.effects import Attached, Effect, LoginSucceeded, MemberGone, MemberSet
 from secure_chat.chat.errors import Hopeless
 from secure_chat.chat.rooms import BANS_LIMIT, TOPIC_LIMIT_BYTES, Role
 from secure_chat.chat.sessions import Phase
@@ -40,6 +40,8 @@ def complete_registration(ctx: Context) -> None:
     if not session.nick or not session.user:
         return
     if session.account_id is None:
+        if session.application is not None:
+            return
         if session.password is None:
             raise Hopeless(ACCOUNT_REQUIRED_TEXT, Numeric.ERR_PASSWDMISMATCH, code="ACCOUNT_REQUIRED")
         try:
@@ -47,8 +49,11 @@ def complete_registration(ctx: Context) -> None:
         except SaslError as error:
             raise Hopeless(str(error), Numeric.ERR_PASSWDMISMATCH) from None
         ctx.change_session(password=None)
-        start_login(ctx, "PASS", credentials)
-        return
+        account = start_login(ctx, "PASS", credentials)
+        if account is None:
+            return
+        ctx.add(LoginSucceeded(session.address, account.folded))
+        ctx.change_session(account_id=account.id, epoch=account.epoch)
     _let_in(ctx)
 
 

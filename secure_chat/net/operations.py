@@ -41,11 +41,11 @@ class SendEach:
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """Send to all subscribers of a topic but one."""
+    """Send to all subscribers of a topic but those in `skip`."""
 
     topic: int
     variants: Variants
-    skip: int | None = None
+    skip: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,14 @@ class Authenticated:
 
     connection_id: int
     rooms: int
+
+
+@dataclass(frozen=True, slots=True)
+class MoreTime:
+    """The connection has so long, from now on, to log in."""
+
+    connection_id: int
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +126,7 @@ Operation = (
     | Unsubscribe
     | SetForm
     | Authenticated
+    | MoreTime
     | Hold
     | Release
     | TellDrained

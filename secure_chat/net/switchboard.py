@@ -36,8 +36,7 @@ class Switchboard:
         """Get ready for a batch: who is named in it is served line by line."""
         for operation in batch:
             if isinstance(operation, op.Publish):
-                if operation.skip is not None:
-                    self._named[operation.skip] = None
+                self._named.update(dict.fromkeys(operation.skip))
             elif isinstance(operation, op.SendEach):
                 self._named.update(dict.fromkeys(operation.connection_ids))
             else:
@@ -66,7 +65,7 @@ class Switchboard:
             return
         for connection_id in self._named:
             connection = subscribers.get(connection_id)
-            if connection is not None and connection_id != operation.skip:
+            if connection is not None and connection_id not in operation.skip:
                 self._put(connection, operation.variants.get(connection.form))
         if operation.topic != self._run_topic:
             self._end_run()

@@ -66,6 +66,7 @@ class Worker:
             op.Unsubscribe: lambda operation, _: self._board.unsubscribe(operation),
             op.SetForm: self._set_form,
             op.Authenticated: self._authenticated,
+            op.MoreTime: self._more_time,
             op.Hold: self._hold,
             op.Release: self._release,
             op.TellDrained: self._tell_drained,
@@ -318,6 +319,11 @@ class Worker:
             connection.bucket.points += operation.rooms * self._limits.points_per_room
             connection.authenticated = True
             self._admission.authenticated(connection.address)
+
+    def _more_time(self, operation: op.MoreTime, now: float) -> None:
+        connection = self._board.open(operation.connection_id)
+        if connection is not None and not connection.authenticated:
+            connection.deadline = now + operation.seconds
 
     def _hold(self, operation: op.Hold, now: float) -> None:
         connection = self._board.open(operation.connection_id)

@@ -11,6 +11,7 @@ class Capability(StrEnum):
     """A capability this server offers, by its name on the wire."""
 
     ACCOUNT_TAG = "account-tag"
+    ACCOUNT_REGISTRATION = "draft/account-registration"
     BATCH = "batch"
     CAP_NOTIFY = "cap-notify"
     ECHO_MESSAGE = "echo-message"
@@ -24,10 +25,12 @@ class Capability(StrEnum):
     SELF_MESSAGE = "znc.in/self-message"
     POST_ID = "secure-chat.internal/post-id"
     ACCOUNT_REQUIRED = "soju.im/account-required"
+    OWNER_CODE = "secure-chat.internal/owner-code"
 
 
 DESCRIPTIONS: Mapping[Capability, str] = {
     Capability.ACCOUNT_TAG: "Messages of people carry their account's name.",
+    Capability.ACCOUNT_REGISTRATION: "REGISTER and VERIFY; not shown where registration is closed.",
     Capability.BATCH: "Several lines that belong together are marked as one batch.",
     Capability.CAP_NOTIFY: "The client is told when capabilities come and go.",
     Capability.ECHO_MESSAGE: "The sender gets its own message back, once it is on disk.",
@@ -41,12 +44,16 @@ DESCRIPTIONS: Mapping[Capability, str] = {
     Capability.SELF_MESSAGE: "Private messages sent by one's other devices are shown here too.",
     Capability.POST_ID: "A post may carry an id made by the client: repeated, it is not posted twice.",
     Capability.ACCOUNT_REQUIRED: "Only tells that nobody gets in without an account; cannot be requested.",
+    Capability.OWNER_CODE: "Only tells that there is no administrator yet; the owner code makes the first.",
 }
 
-INFORMATIONAL = frozenset({Capability.ACCOUNT_REQUIRED})
+INFORMATIONAL = frozenset({Capability.ACCOUNT_REQUIRED, Capability.OWNER_CODE})
 """Shown in LS, never acknowledged."""
 
-VALUES: Mapping[Capability, str] = {Capability.SASL: "PLAIN"}
+VALUES: Mapping[Capability, str] = {
+    Capability.SASL: "PLAIN",
+    Capability.ACCOUNT_REGISTRATION: "before-connect,custom-account-name",
+}
 """Values shown to clients that speak version 302."""
 
 POST_ID_TAG = "secure-chat.internal/post-id"
@@ -79,12 +86,12 @@ def profile_of(capabilities: frozenset[Capability]) -> Profile:
     return profile
 
 
-def advertise(version: int) -> list[str]:
+def advertise(version: int, without: frozenset[Capability] = frozenset()) -> list[str]:
     """The words of a CAP LS reply, for a client that speaks this version (301 or 302)."""
     return [
         f"{capability}={VALUES[capability]}" if version >= 302 and capability in VALUES else str(capability)
         for capability in sorted(Capability)
-        if version >= 302 or capability not in INFORMATIONAL
+        if (version >= 302 or capability not in INFORMATIONAL) and capability not in without
     ]
 
 

@@ -16,7 +16,7 @@ CLIENT_TAGS_LIMIT_BYTES = 4096
 SERVER_TAGS_LIMIT_BYTES = 8191
 """Longest tag part of a line of the server, the `@` and the space counted."""
 
-SECRET_COMMANDS = frozenset({"AUTHENTICATE", "OPER", "PASS", "PASSWORD", "REGISTER", "VERIFY"})
+SECRET_COMMANDS = frozenset({"AUTHENTICATE", "OPER", "PASS", "PASSWORD", "RECOVERY", "REGISTER", "VERIFY"})
 """Commands whose parameters may hold a password or a code."""
 
 NO_TAGS: Mapping[str, str] = MappingProxyType({})

@@ -108,7 +108,20 @@ def parse_pass(text: Secret) -> Credentials:
     return Credentials(identity, Secret(password))
 
 
-def parse_identity(identity: str) -> tuple[str, str | None]:
-    """The account's name and the device's in `alice@laptop`; None where no device is named."""
-    name, _, device = identity.partition("@")
-    return name, device or None
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who says to be who: an account's name, perhaps a device's, perhaps a one-time code."""
+
+    name: str
+    device: str | None = None
+    code: Secret | None = field(default=None, repr=False)
+
+
+def parse_identity(identity: str) -> Identity:
+    """Parse `alice`, `alice@laptop`, `alice/invite=CODE` or `alice@laptop/invite=CODE`; any word may stand for
+    `invite`.
+    """
+    whole, slash, query = identity.partition("/")
+    _, equals, code = query.partition("=")
+    name, _, device = whole.partition("@")
+    return Identity(name, device or None, Secret(code) if slash and equals and code else None)

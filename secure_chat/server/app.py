@@ -8,15 +8,18 @@ import socket
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from itertools import islice
 from pathlib import Path
 
 from secure_chat import config as configuration
+from secure_chat.chat import deliveries
 from secure_chat.chat.accounts import Account
-from secure_chat.chat.deliveries import CheckPassword
+from secure_chat.chat.settings import Reach
 from secure_chat.commands.login import PasswordChecked
+from secure_chat.commands.redeeming import PasswordHashed
 from secure_chat.commands.registry import COMMANDS, Weight
 from secure_chat.errors import CertificateError
 from secure_chat.net.admission import Admission
@@ -31,7 +34,7 @@ from secure_chat.server.dispatcher import Dispatcher
 from secure_chat.server.foundation import Foundation
 from secure_chat.server.happenings import Asked
 from secure_chat.server.home import Home
-from secure_chat.server.jobs import check
+from secure_chat.server.jobs import no_place, work
 from secure_chat.server.operations import prepared
 from secure_chat.server.password_pool import (
     Job,
@@ -42,6 +45,7 @@ from secure_chat.server.password_pool import (
 )
 from secure_chat.server.passwords import stored_rounds
 from secure_chat.server.queue import COMMANDS_LIMIT, CommandQueue
+from secure_chat.server.reach import reach_of
 from secure_chat.server.tls_context import ServingContext
 
 WORKERS = 1
@@ -176,8 +180,13 @@ class Server:
             log.error("certificate not reloaded, the old one goes on serving: %s", error)
         else:
             log.info("certificate reloaded")
+            self._queue.put(Asked("reach", asdict(self.reach()), lambda _: None), always=True)
             for warning in self.context.warnings:
                 log.warning("%s", warning)
+
+    def reach(self) -> Reach:
+        """How people reach the server, by the certificate that is on disk now."""
+        return reach_of(self._foundation.config, self.certs, self.sockets[0].getsockname()[1])
 
     def _renew(self) -> None:
         """Renew our own certificate 30 days ahead (design §7)."""
@@ -204,17 +213,17 @@ class Server:
     def _prepare(self, request: dict[str, object]) -> dict[str, object]:
         return prepared(request, self._foundation.hasher, self._foundation.settings)
 
-    def _check_password(self, job: CheckPassword) -> None:
+    def _check_password(self, job: deliveries.Job) -> None:
         hasher, settings = self._foundation.hasher, self._foundation.settings
         self._pool.cancel(job.session_id)
         rounds = usual_rounds(self._foundation.engine.hub.accounts.values())
-        work = Job(job.session_id, job.address, job.known, lambda: check(hasher, settings, job, rounds))
-        if not self._pool.submit(work):
-            self._queue.put(PasswordChecked(job, right=None), always=True)
+        place = Job(job.session_id, job.address, job.known, lambda: work(hasher, settings, job, rounds))
+        if not self._pool.submit(place):
+            self._queue.put(no_place(job), always=True)
 
     def _password_done(self, result: Result) -> None:
         """Hand the pool's answer to the dispatcher. Pool threads."""
-        assert isinstance(result.value, PasswordChecked)
+        assert isinstance(result.value, PasswordChecked | PasswordHashed)
         self._queue.put(result.value, always=True)
 
 

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from secure_chat.chat.deliveries import CheckPassword
+from secure_chat.chat.deliveries import Job
 from secure_chat.net import operations as op
 from secure_chat.net.worker import Worker
 from secure_chat.protocol.message import Message
@@ -35,7 +35,7 @@ class Dispatcher:
         engine: Engine,
         queue: CommandQueue,
         workers: Sequence[Worker],
-        check: Callable[[CheckPassword], None],
+        check: Callable[[Job], None],
         forget_check: Callable[[int], None],
         inbox_limit_bytes: int,
         on_death: Callable[[BaseException], None],

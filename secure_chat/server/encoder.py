@@ -32,7 +32,9 @@ class Encoder:
             to.Reprofile: self._reprofile,
             to.Welcomed: self._welcomed,
             to.Hangup: self._hangup,
-            to.CheckPassword: self._check_password,
+            to.CheckPassword: self._ask_pool,
+            to.HashPassword: self._ask_pool,
+            to.MoreTime: self._more_time,
             to.PageOnDrain: self._page_on_drain,
             to.LogLine: lambda delivery, outcome: outcome.logs.append(delivery),
         }
@@ -113,7 +115,10 @@ class Encoder:
             outcome.label = None
         outcome.operations.append(op.Close(delivery.session_id, delivery.reason))
 
-    def _check_password(self, delivery: to.CheckPassword, outcome: Outcome) -> None:
+    def _more_time(self, delivery: to.MoreTime, outcome: Outcome) -> None:
+        outcome.operations.append(op.MoreTime(delivery.session_id, delivery.seconds))
+
+    def _ask_pool(self, delivery: to.Job, outcome: Outcome) -> None:
         outcome.jobs.append(delivery)
         outcome.operations.append(op.Hold(delivery.session_id))
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from secure_chat.chat.apply import apply
-from secure_chat.chat.deliveries import Enrol, Hangup, PageOnDrain, Withdraw
-from secure_chat.chat.effects import Effect, RoomShown, durable_of
+from secure_chat.chat.deliveries import Hangup
+from secure_chat.chat.effects import Effect, durable_of
 from secure_chat.chat.errors import CommandError, Hopeless
 from secure_chat.chat.hub import Hub
 from secure_chat.chat.ports import AlreadyPosted, Conflict, Ids, PostIdReused, Store, StoreFailed
@@ -22,6 +22,7 @@ from secure_chat.commands.context import Context
 from secure_chat.commands.login import PasswordChecked, remember_login
 from secure_chat.commands.messages import post_again, replay_page
 from secure_chat.commands.presence import connection_lost, lingering_ended, opened
+from secure_chat.commands.redeeming import PasswordHashed, hash_settled, password_hashed, redeemed
 from secure_chat.commands.registration import password_checked, password_settled
 from secure_chat.commands.registry import OPERATIONS
 from secure_chat.errors import StorageError
@@ -43,6 +44,7 @@ from secure_chat.server.encoder import Encoder
 from secure_chat.server.happenings import Asked, Happening, LingeringDue
 from secure_chat.server.lines import Line, Unit, units_of
 from secure_chat.server.outcome import Outcome
+from secure_chat.server.resumption import replays_resumed, rooms_agreed, rooms_shown
 
 RETRY_US = 1_000_000
 """How long after a failed recovery of the store the next one is tried."""
@@ -79,6 +81,7 @@ class Engine:
             Lost: self._lost,
             Drained: self._drained,
             PasswordChecked: self._password_checked,
+            PasswordHashed: self._password_hashed,
             Asked: self._asked,
             LingeringDue: self._lingering_due,
         }
@@ -99,7 +102,7 @@ class Engine:
         self._commit(outcomes)
         if self._recovered:
             self._recovered = False
-            outcomes += [self._rooms_agreed(), self._replays_resumed()]
+            outcomes.append(self._done((*rooms_agreed(self.hub, self._rooms_lost), *replays_resumed(self.hub))))
             self._rooms_lost.clear()
         return outcomes
 
@@ -119,6 +122,7 @@ class Engine:
 
         Raises StorageError where it could not be done.
         """
+        self._now_us = self._clock_us()
         self._failure = None
         outcome = Outcome()
         self._unit(outcome, decide)
@@ -176,36 +180,14 @@ class Engine:
         if self._store_down:
             return []
         unsure, self._unsure = self._unsure, []
-        return [Outcome(operations=unsure), self._rooms_shown_again()] if kept else []
+        if not kept:
+            return []
+        shown = (*rooms_agreed(self.hub, self._rooms_lost), *rooms_shown(self.hub, self._now_us))
+        return [Outcome(operations=unsure), self._done(shown)]
 
-    def _rooms_shown_again(self) -> Outcome:
-        """Sessions see the rooms they are in now, and get what is said there."""
-        outcome = self._rooms_agreed()
-        for account_id in self.hub.presence:
-            for session in self.hub.sessions_of(account_id):
-                rooms = self.hub.rooms_by_name(account_id)
-                self._apply([RoomShown(session.id, room.id, self._now_us) for room in rooms], outcome)
-        return outcome
-
-    def _rooms_agreed(self) -> Outcome:
-        """Sessions are enrolled exactly where their accounts are members.
-
-        A session that came in the tick that was lost was enrolled by what was true then.
-        """
+    def _done(self, effects: Iterable[Effect]) -> Outcome:
         outcome = Outcome()
-        rooms = self.hub.rooms.keys() | self._rooms_lost
-        for account_id in self.hub.presence:
-            mine = self.hub.rooms_of.get(account_id, set())
-            for session in self.hub.sessions_of(account_id):
-                self._apply([Withdraw(session.id, room_id) for room_id in rooms - mine], outcome)
-                self._apply([Enrol(session.id, room_id) for room_id in mine], outcome)
-        return outcome
-
-    def _replays_resumed(self) -> Outcome:
-        """What was lost of replays, or not begun while the store was down, is given now."""
-        outcome = Outcome()
-        replaying = [session.id for session in self.hub.sessions.values() if session.replaying]
-        self._apply([PageOnDrain(session_id) for session_id in replaying], outcome)
+        self._apply(list(effects), outcome)
         return outcome
 
     def _undo(self, outcome: Outcome) -> None:
@@ -277,6 +259,20 @@ class Engine:
         remembered = Outcome()
         self._unit(remembered, lambda ctx: remember_login(ctx, answer))
         yield remembered
+        yield from self._catch_up(session_id)
+
+    def _password_hashed(self, answer: PasswordHashed) -> Iterator[Outcome]:
+        session_id = answer.job.session_id
+        session = self.hub.sessions.get(session_id)
+        if session is None or session.application is None:
+            return
+        application = session.application
+        outcome = Outcome(session_id, answer.job.purpose, answer.job.label)
+        outcome.operations.append(Release(session_id))
+        self._unit(outcome, lambda ctx: hash_settled(ctx, answer))
+        self._unit(outcome, lambda ctx: password_hashed(ctx, answer, application))
+        self._unit(outcome, lambda ctx: redeemed(ctx, answer))
+        yield outcome
         yield from self._catch_up(session_id)
 
     def _catch_up(self, session_id: int) -> Iterator[Outcome]:

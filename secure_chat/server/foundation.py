@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
 from secure_chat.chat.hub import Hub
-from secure_chat.chat.settings import RegistrationMode, Settings
+from secure_chat.chat.settings import Inviter, RegistrationMode, Settings
 from secure_chat.config import Config, load_config
 from secure_chat.errors import ConfigError
 from secure_chat.protocol.names import InvalidName, check_room_name
@@ -17,6 +17,7 @@ from secure_chat.server.engine import Engine
 from secure_chat.server.home import Home
 from secure_chat.server.ids import RandomIds
 from secure_chat.server.passwords import Hasher, load_or_create_pepper
+from secure_chat.server.reach import reach_of
 from secure_chat.storage.sqlite import SqliteStore
 
 PEPPER_CHECK = "pepper check"
@@ -45,6 +46,8 @@ def settings_of(config: Config) -> Settings:
         lobby=config.lobby.room,
         quiet_members=config.lobby.quiet_members,
         registration=RegistrationMode(config.registration.mode),
+        inviter=Inviter(config.registration.invite),
+        registrations_per_address=config.limits.address_registrations,
         grace_seconds=config.presence.grace_seconds,
         everyone_creates_rooms=config.rooms.create == "everyone",
         rooms_per_account=config.rooms.rooms_per_account,
@@ -73,7 +76,7 @@ class Foundation:
 def open_foundation(home: Home, config_file: Path | None) -> Foundation:
     """Open a home. Raises ConfigError, DatabaseUnusable, StoreFailed."""
     config = load_config(config_file or home.config, must_exist=config_file is not None)
-    settings = settings_of(config)
+    settings = replace(settings_of(config), reach=reach_of(config, home.certs))
     store = SqliteStore(home.database)
     try:
         snapshot = store.load()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from secure_chat.commands.login import PasswordChecked
+from secure_chat.commands.redeeming import PasswordHashed
 from secure_chat.net.operations import Drained, Lost, Opened, Received
 
 
@@ -29,4 +30,4 @@ class LingeringDue:
     account_id: int
 
 
-Happening = Opened | Received | Lost | Drained | PasswordChecked | Asked | LingeringDue
+Happening = Opened | Received | Lost | Drained | PasswordChecked | PasswordHashed | Asked | LingeringDue

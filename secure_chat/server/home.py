@@ -30,6 +30,10 @@ class Home:
         self.lock = path / "lock"
         self.socket = path / "control.sock"
         self.certs = path / "certs"
+        self.owner_code = path / "owner-code"
+        """The owner code, where there was no terminal to show it on."""
+        self.address = path / "address.json"
+        """Where the server listens and by which key it is known: for the client on the same machine."""
 
     def make(self) -> None:
         """Make the folder, for the owner alone. Raises HomeUnusable."""

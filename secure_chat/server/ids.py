@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import secrets
 
+from secure_chat.chat.codes import ALPHABET, RANDOM_CHARACTERS, write_code
+from secure_chat.chat.devices import TOKEN_PREFIX
+from secure_chat.protocol.message import Secret
+
 MSGID_BYTES = 15
 
 
@@ -17,3 +21,11 @@ class RandomIds:
     def number(self) -> int:
         """63 random bits, never 0."""
         return secrets.randbits(63) or 1
+
+    def code(self) -> Secret:
+        """130 random bits, and a character that guards against mistyping."""
+        return write_code("".join(secrets.choice(ALPHABET) for _ in range(RANDOM_CHARACTERS)))
+
+    def token(self) -> Secret:
+        """256 random bits."""
+        return Secret(TOKEN_PREFIX + secrets.token_urlsafe(32))

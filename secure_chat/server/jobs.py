@@ -4,28 +4,37 @@ from __future__ import annotations
 
 import logging
 
-from secure_chat.chat.deliveries import CheckPassword
+from secure_chat.chat.deliveries import CheckPassword, HashPassword, Job
 from secure_chat.chat.settings import Settings
+from secure_chat.chat.strength import WeakPassword, require_strong
 from secure_chat.commands.login import PasswordChecked
-from secure_chat.server.passwords import Hasher, WeakPassword, check_password
+from secure_chat.commands.redeeming import PasswordHashed
+from secure_chat.server.passwords import Hasher
 
 log = logging.getLogger("secure_chat.server")
 
 
-def check(
-    hasher: Hasher, settings: Settings, job: CheckPassword, usual_rounds: int | None = None
-) -> PasswordChecked:
-    """Check a password, and hash the new one where there is one. As slow for unknown names as for known ones.
+def no_place(job: Job) -> PasswordChecked | PasswordHashed:
+    """The answer where the pool has no place for a job."""
+    return PasswordHashed(job, None) if isinstance(job, HashPassword) else PasswordChecked(job, right=None)
+
+
+def work(
+    hasher: Hasher, settings: Settings, job: Job, usual_rounds: int | None = None
+) -> PasswordChecked | PasswordHashed:
+    """Check or hash a password. A check is as slow for unknown names as for known ones.
 
     `usual_rounds` is the cost that stored hashes have, if it is known. Never raises: a fault of ours is answered
     as if the pool had no place.
     """
     try:
+        if isinstance(job, HashPassword):
+            return PasswordHashed(job, hasher.hash(job.password.reveal()))
         return _check(hasher, settings, job, usual_rounds)
     except BaseException as error:  # noqa: BLE001 - the session waits for an answer, whatever has happened
         # No traceback: its frames hold the password.
         log.error("a password could not be checked: %s", type(error).__name__)
-        return PasswordChecked(job, right=None)
+        return no_place(job)
 
 
 def _check(hasher: Hasher, settings: Settings, job: CheckPassword, usual_rounds: int | None) -> PasswordChecked:
@@ -44,13 +53,3 @@ def _check(hasher: Hasher, settings: Settings, job: CheckPassword, usual_rounds:
         return PasswordChecked(job, right=True, new_hash=hasher.hash(new))
     except WeakPassword as error:
         return PasswordChecked(job, right=True, weakness=str(error))
-
-
-def require_strong(settings: Settings, password: str, name: str) -> None:
-    """Raises WeakPassword."""
-    check_password(
-        password,
-        minimum_characters=settings.minimum_characters,
-        refuse_common=settings.refuse_common,
-        name=name,
-    )

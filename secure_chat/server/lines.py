@@ -9,10 +9,15 @@ from typing import NoReturn
 
 import secure_chat.commands.accounts
 import secure_chat.commands.capabilities
+import secure_chat.commands.devices
+import secure_chat.commands.ignoring
+import secure_chat.commands.invitations
 import secure_chat.commands.messages
 import secure_chat.commands.moderation
 import secure_chat.commands.presence
 import secure_chat.commands.queries
+import secure_chat.commands.recovery
+import secure_chat.commands.redeeming
 import secure_chat.commands.registration
 import secure_chat.commands.room_modes
 import secure_chat.commands.rooms  # noqa: F401 - they enter their commands into the table

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from secure_chat.chat.settings import Settings
+from secure_chat.chat.strength import require_strong
 from secure_chat.errors import SecureChatError
 from secure_chat.server.foundation import open_foundation
 from secure_chat.server.happenings import Asked
 from secure_chat.server.home import Home, HomeLock
-from secure_chat.server.jobs import require_strong
 from secure_chat.server.passwords import Hasher
 
 ANSWER_SECONDS = 60.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from secure_chat.chat.deliveries import CheckPassword, LogLine
+from secure_chat.chat.deliveries import Job, LogLine
 from secure_chat.chat.effects import Effect
 from secure_chat.net.operations import Operation
 from secure_chat.protocol.message import Message
@@ -26,7 +26,7 @@ class Outcome:
     operations: list[Operation] = field(default_factory=list)
     labelled: list[Message] = field(default_factory=list)
     label_place: int | None = None
-    jobs: list[CheckPassword] = field(default_factory=list)
+    jobs: list[Job] = field(default_factory=list)
     logs: list[LogLine] = field(default_factory=list)
     durable: bool = False
     if_lost: list[Effect] = field(default_factory=list)

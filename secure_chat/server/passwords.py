@@ -1,4 +1,4 @@
-"""Passwords: how they are stored, checked and judged (design §6). No thread of its own: see `password_pool`.
+"""Passwords: how they are stored and checked (design §6). No thread of its own: see `password_pool`.
 
 bcrypt looks at 72 bytes at most and trips over NUL, so it gets base64(HMAC-SHA-384(pepper, password)): always
 64 printable bytes. The pepper is in a file beside the database: a stolen database alone cannot be guessed at.
@@ -13,24 +13,15 @@ import os
 import secrets
 import unicodedata
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 
 import bcrypt
 
-from secure_chat.errors import ConfigError, SecureChatError, StorageError
+from secure_chat.errors import ConfigError, StorageError
 
 VERSION = "v1$"
 PEPPER_BYTES = 32
-PASSWORD_LIMIT_BYTES = 1024
 CHECK_LABEL = b"secure-chat pepper check v1"
-
-# People think of a word and type it on the other layout, or of a row of keys: «йцукенгш» is "qwertyui".
-RUSSIAN_KEYS = str.maketrans("йцукенгшщзхъфывапролджэячсмитьбюё", "qwertyuiop[]asdfghjkl;'zxcvbnm,.`")
-
-
-class WeakPassword(SecureChatError):
-    """A new password cannot be accepted; the text says why. It never holds the password."""
 
 
 class Hasher:
@@ -105,39 +96,6 @@ def load_or_create_pepper(path: Path, check_value: str | None, accounts_present:
         text = f"{path} is not the pepper of this database: no password would be right. Restore the one from the "
         raise ConfigError(text + "same backup as the database.")
     return pepper, value
-
-
-def check_password(password: str, *, minimum_characters: int, refuse_common: bool, name: str) -> None:
-    """Raise WeakPassword, saying why, unless `password` will do for the account `name`. Any thread.
-
-    Only what helps is asked for (NIST SP 800-63B, 3.1.1.2): length, and not the first guess. The first call with
-    `refuse_common` loads the list, which takes some 10 ms.
-    """
-    normal = unicodedata.normalize("NFC", password)
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in normal):
-        text = "The password holds a control character. Use letters, digits, signs and spaces."
-    elif len(normal.encode()) > PASSWORD_LIMIT_BYTES:
-        text = f"The password is longer than {PASSWORD_LIMIT_BYTES} bytes. Choose a shorter one."
-    elif len(normal) < minimum_characters:
-        text = f"The password is shorter than {minimum_characters} characters. Some words in a row make a good one."
-    elif normal.casefold() == unicodedata.normalize("NFC", name).casefold():
-        text = "The password is the account's name. Choose another one."
-    elif refuse_common and _is_common(normal.casefold()):
-        text = "The password is among the most common ones, which are guessed first. Choose another one."
-    else:
-        return
-    raise WeakPassword(text)
-
-
-def _is_common(folded: str) -> bool:
-    return folded in _common() or folded.translate(RUSSIAN_KEYS) in _common()
-
-
-@cache
-def _common() -> frozenset[str]:
-    from zxcvbn.frequency_lists import FREQUENCY_LISTS  # 1 MB of text: only where a password is chosen
-
-    return frozenset(FREQUENCY_LISTS["passwords"])
 
 
 def _bcrypt_part(stored: str) -> str:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
-import shutil
 import socket
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,8 +15,7 @@ from secure_chat.server.certificates import (
     machine_addresses,
     public_key_fingerprint,
 )
-from secure_chat.server.foundation import Foundation
-from secure_chat.server.home import Home
+from secure_chat.server.owner_code import OwnerCode
 
 if TYPE_CHECKING:
     from secure_chat.server.app import Server
@@ -32,8 +28,8 @@ def ensure_certificates(certs: Path) -> Iterator[str]:
         yield f"Made a certificate in {made.directory}, valid until {made.valid_until:%Y-%m-%d}."
 
 
-def ready_text(server: Server, foundation: Foundation, home: Home) -> str:
-    """Addresses, fingerprint, and what to do next where there is no account yet."""
+def ready_text(server: Server, owner: OwnerCode | None) -> str:
+    """Addresses, fingerprint, and what to do next where there is no administrator yet."""
     certificate = server.certs / "server.pem"
     lines = ["Secure Chat is ready. People can connect to:"]
     for host, port in _reachable(server.sockets):
@@ -46,15 +42,9 @@ def ready_text(server: Server, foundation: Foundation, home: Home) -> str:
         lines.append(
             f"Valid until {until:%Y-%m-%d}; hand {server.certs / 'ca.pem'} or the fingerprint to your people."
         )
-    if not any(account.usable for account in foundation.engine.hub.accounts.values()):
-        lines.append("There is no account yet. Make the first administrator, in another terminal:")
-        lines.append(f"  {_program()} user add NAME --admin --home {shlex.quote(str(home.path.resolve()))}")
+    if owner is not None:
+        lines += owner.text()
     return "\n".join(lines)
-
-
-def _program() -> str:
-    """How the owner can call this program: by its name, or by its path where the name is not found."""
-    return "secure-chat" if shutil.which("secure-chat") else sys.argv[0]
 
 
 def _reachable(sockets: list[socket.socket]) -> list[tuple[str, int]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import apsw
 
+from secure_chat.chat.codes import Code, Purpose
 from secure_chat.chat.messages import Between, Conversation, InRoom, Kind, StoredMessage
 from secure_chat.chat.rooms import RoomModes, RoomRecord, Topic
 
@@ -32,6 +33,25 @@ def read_room(row: tuple[Any, ...]) -> RoomRecord:
         founder_id,
         None if topic is None else Topic(topic, topic_by, topic_us),
         RoomModes(frozenset(flags), key, limit),
+    )
+
+
+def read_code(row: tuple[Any, ...]) -> Code:
+    """A row of `code`."""
+    digest, number, purpose, by, made_us, expires_us, uses, left, name, account_id, room_id, revoked = row
+    return Code(
+        digest,
+        number,
+        Purpose(purpose),
+        by,
+        made_us,
+        expires_us,
+        uses,
+        left,
+        name,
+        account_id,
+        room_id,
+        bool(revoked),
     )
 
 

@@ -11,13 +11,14 @@ from typing import TypeVar
 import apsw
 
 from secure_chat.chat.accounts import Account
+from secure_chat.chat.devices import Device
 from secure_chat.chat.effects import Durable
 from secure_chat.chat.messages import StoredMessage
-from secure_chat.chat.ports import AlreadyPosted, Conflict, PostIdReused, Snapshot, StoreFailed
+from secure_chat.chat.ports import AlreadyPosted, AuditEntry, Conflict, PostIdReused, Snapshot, StoreFailed
 from secure_chat.chat.rooms import Ban, Role
 from secure_chat.storage.checkpointer import Checkpointer
 from secure_chat.storage.database import DatabaseUnusable, open_database
-from secure_chat.storage.reading import read_room, select_undelivered
+from secure_chat.storage.reading import read_code, read_room, select_undelivered
 from secure_chat.storage.writing import write
 
 R = TypeVar("R")
@@ -76,6 +77,15 @@ class SqliteStore:
         values = (account_id, address, since_us)
         return self._guarded(lambda: self._connection.execute(sql, values).fetchone() is not None)
 
+    def audited(self, limit: int, since_us: int) -> list[AuditEntry]:
+        """See `Store.audited`."""
+        sql = (
+            "SELECT * FROM (SELECT id, time_us, actor, act, subject, detail FROM audit WHERE time_us >= ?"
+            " ORDER BY id DESC LIMIT ?) ORDER BY id"
+        )
+        rows = self._guarded(lambda: list(self._connection.execute(sql, (since_us, limit))))
+        return [AuditEntry(*row[1:]) for row in rows]
+
     def setting(self, key: str) -> str | None:
         """A value kept for the program itself, such as the pepper's check value. Raises StoreFailed."""
         sql = "SELECT value FROM setting WHERE key = ?"
@@ -113,6 +123,10 @@ class SqliteStore:
             [(room_id, account_id, Role(role)) for room_id, account_id, role in members],
             [(row[0], Ban(*row[1:])) for row in run("SELECT room_id, mask, banned_by, time_us FROM ban")],
             [(row[0], row[1]) for row in run("SELECT room_id, account_id FROM room_invitation")],
+            [(row[0], row[1], row[2]) for row in run("SELECT room_id, account_id, until_us FROM room_mute")],
+            [read_code(row) for row in run("SELECT * FROM code")],
+            [Device(*row) for row in run("SELECT digest, account_id, name, made_us, seen_us, address FROM device")],
+            [(row[0], row[1]) for row in run("SELECT account_id, other_id FROM ignored")],
         )
 
     def _stage(self, effects: Sequence[Durable]) -> None:

@@ -186,6 +186,59 @@ def _audited(connection: apsw.Connection, effect: fx.Audited) -> None:
     )
 
 
+def _code_set(connection: apsw.Connection, effect: fx.CodeSet) -> None:
+    c = effect.code
+    connection.execute(
+        "INSERT INTO code VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO UPDATE SET"
+        " uses_left = excluded.uses_left, revoked = excluded.revoked",
+        (
+            c.digest,
+            c.id,
+            c.purpose.value,
+            c.made_by,
+            c.made_us,
+            c.expires_us,
+            c.uses,
+            c.uses_left,
+            c.name,
+            c.account_id,
+            c.room_id,
+            int(c.revoked),
+        ),
+    )
+
+
+def _code_gone(connection: apsw.Connection, effect: fx.CodeGone) -> None:
+    connection.execute("DELETE FROM code WHERE digest = ?", (effect.digest,))
+
+
+def _device_set(connection: apsw.Connection, effect: fx.DeviceSet) -> None:
+    d = effect.device
+    connection.execute(
+        "INSERT INTO device VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO UPDATE SET"
+        " seen_us = excluded.seen_us, address = excluded.address",
+        (d.digest, d.account_id, d.name, d.folded, d.made_us, d.seen_us, d.address),
+    )
+
+
+def _device_gone(connection: apsw.Connection, effect: fx.DeviceGone) -> None:
+    connection.execute("DELETE FROM device WHERE digest = ?", (effect.device.digest,))
+
+
+def _ignored(connection: apsw.Connection, effect: fx.Ignored) -> None:
+    sql = "INSERT OR IGNORE INTO ignored VALUES (?, ?)"
+    if not effect.ignored:
+        sql = "DELETE FROM ignored WHERE account_id = ? AND other_id = ?"
+    connection.execute(sql, (effect.account_id, effect.other_id))
+
+
+def _room_muted(connection: apsw.Connection, effect: fx.RoomMuted) -> None:
+    key = (effect.room_id, effect.account_id)
+    connection.execute("DELETE FROM room_mute WHERE room_id = ? AND account_id = ?", key)
+    if effect.until_us:
+        connection.execute("INSERT INTO room_mute VALUES (?, ?, ?)", (*key, effect.until_us))
+
+
 _WRITERS: dict[type, Callable[[apsw.Connection, Any], None]] = {
     fx.Append: _append,
     fx.AccountSet: _account_set,
@@ -198,4 +251,10 @@ _WRITERS: dict[type, Callable[[apsw.Connection, Any], None]] = {
     fx.DeliveredThrough: _delivered,
     fx.LoginRemembered: _login_remembered,
     fx.Audited: _audited,
+    fx.CodeSet: _code_set,
+    fx.CodeGone: _code_gone,
+    fx.DeviceSet: _device_set,
+    fx.DeviceGone: _device_gone,
+    fx.Ignored: _ignored,
+    fx.RoomMuted: _room_muted,
 }

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from secure_chat.chat.deliveries import CheckPassword
 from secure_chat.chat.throttle import ENTRIES_LIMIT, Throttle
 from secure_chat.commands.login import PasswordChecked
 from secure_chat.commands.messages import PAGE_MESSAGES
@@ -29,6 +30,13 @@ def house(tmp_path: Path) -> Iterator[House]:
     house.stop()
 
 
+def only_job(outcomes: list[Outcome]) -> CheckPassword:
+    """The one thing that the pool was asked."""
+    ((job,),) = [outcome.jobs for outcome in outcomes if outcome.jobs]
+    assert isinstance(job, CheckPassword)
+    return job
+
+
 def ask_for_login(house: House, client: Client) -> list[Outcome]:
     """Up to the moment when the pool has the password; it does not answer by itself."""
     house.say(client, "AUTHENTICATE PLAIN")
@@ -46,7 +54,7 @@ def texts(client: Client) -> list[str]:
 def test_a_busy_pool(house: House) -> None:
     """The client is told to try again; the lines behind are carried out."""
     client = house.connect("alice")
-    ((job,),) = [outcome.jobs for outcome in ask_for_login(house, client) if outcome.jobs]
+    job = only_job(ask_for_login(house, client))
     texts(client)
     house.work([PasswordChecked(job, right=None)])
     assert texts(client) == [
@@ -59,11 +67,11 @@ def test_a_busy_pool(house: House) -> None:
 def test_an_answer_for_who_is_gone(house: House) -> None:
     """Nothing follows from it; nor from one whose account has changed meanwhile."""
     client = house.connect("alice")
-    ((job,),) = [outcome.jobs for outcome in ask_for_login(house, client) if outcome.jobs]
+    job = only_job(ask_for_login(house, client))
     house.vanish(client)
     assert house.engine.tick([PasswordChecked(job, right=True)]) == []
     client = house.connect("alice")
-    ((job,),) = [outcome.jobs for outcome in ask_for_login(house, client) if outcome.jobs]
+    job = only_job(ask_for_login(house, client))
     house.ask("user passwd", name="alice", password="another password")
     texts(client)
     outcomes = house.engine.tick([PasswordChecked(job, right=True)])

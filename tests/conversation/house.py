@@ -18,7 +18,7 @@ from secure_chat.protocol.sasl import encode_plain
 from secure_chat.server.engine import Engine
 from secure_chat.server.happenings import Asked, Happening
 from secure_chat.server.ids import RandomIds
-from secure_chat.server.jobs import check
+from secure_chat.server.jobs import work
 from secure_chat.server.outcome import Outcome
 from secure_chat.server.passwords import Hasher
 from secure_chat.storage.sqlite import SqliteStore
@@ -151,7 +151,7 @@ class House:
         reports: list[Happening] = []
         for operation in outcome.operations:
             reports += self._carry_out(operation)
-        reports += [check(HASHER, self.settings, job) for job in outcome.jobs]
+        reports += [work(HASHER, self.settings, job) for job in outcome.jobs]
         if outcome.answered is not None:
             outcome.answered(outcome.answer)
         return reports
@@ -165,7 +165,7 @@ class House:
                     self.clients[connection_id].add_form_of(variants)
             case op.Publish(topic, variants, skip):
                 for client in self.clients.values():
-                    if topic in client.topics and client.id != skip:
+                    if topic in client.topics and client.id not in skip:
                         client.add_form_of(variants)
             case op.Subscribe(connection_id, topic):
                 self.clients[connection_id].topics.add(topic)

@@ -121,6 +121,7 @@ class Player:
             self._forget_unread()
             operation, _, request = repeat(statement.text).partition(" {")
             self._answer = self.house.ask(operation, **json.loads("{" + request if request else "{}"))
+            self._remember_code()
             return
         client = self._client(statement.who)
         if statement.text.startswith("raw "):
@@ -132,6 +133,14 @@ class Player:
             self._forget_unread()
             queued, self._queued = self._queued, []
             self.house.work([h for one, sent in queued for h in self.house.received(one, sent)])
+
+    def _remember_code(self) -> None:
+        """The code that the tool was given is `{code}` from here on."""
+        for made in (self._answer, *self._answer.get("invitations", [])):
+            if "link" in made:
+                self._variables["code"] = str(made["link"]).partition("#")[2]
+            elif "code" in made:
+                self._variables["code"] = str(made["code"])
 
     def _client(self, name: str) -> Client:
         assert name in self._clients, f"{name} is not connected"

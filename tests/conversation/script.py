@@ -51,11 +51,10 @@ def repeat(text: str) -> str:
 
 def expand(text: str, variables: dict[str, str]) -> str:
     """Put in what stands for something longer: `{a*500}`, `{sasl 0 name password}`, `{variable}`."""
-    text = repeat(text)
+    text = _VARIABLE.sub(lambda m: variables.get(m[1], m[0]), repeat(text))
     text = _SASL.sub(lambda m: encode_plain(m[2], m[3])[int(m[1])], text)
     text = _CHANGE.sub(lambda m: encode_chunks(f"{m[2]}\0{m[3]}".encode())[int(m[1])], text)
-    text = _BASE64.sub(lambda m: base64.b64encode(m[1].replace("^", "\0").encode()).decode(), text)
-    return _VARIABLE.sub(lambda m: variables.get(m[1], m[0]), text)
+    return _BASE64.sub(lambda m: base64.b64encode(m[1].replace("^", "\0").encode()).decode(), text)
 
 
 @dataclass(frozen=True)

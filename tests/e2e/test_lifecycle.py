@@ -21,7 +21,7 @@ def test_a_first_start_makes_everything_and_says_what_to_do(tmp_path: Path) -> N
     server = ServerProcess(tmp_path / "new")
     try:
         server.wait_until_ready()
-        assert "Make the first administrator" in server.text
+        assert "There is no administrator yet" in server.text
         assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
         for name in ("chat.db", "pepper", "certs/server.key", "certs/ca.key"):
             assert (tmp_path / "new" / name).stat().st_mode & 0o077 == 0, name

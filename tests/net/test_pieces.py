@@ -227,7 +227,7 @@ def test_joined_runs_give_everybody_the_lines_of_one_by_one_delivery(batches: li
             line += 1
             data = b"%d;" % line
             if kind == "publish":
-                operations.append(op.Publish(first, {0: data}, second))
+                operations.append(op.Publish(first, {0: data}, () if second is None else (second,)))
                 for number in members[first] - {second}:
                     expected[number].append(data)
             elif kind == "send":

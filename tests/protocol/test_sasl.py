@@ -14,6 +14,7 @@ from secure_chat.protocol.sasl import (
     CHUNK_BYTES,
     Chunks,
     Credentials,
+    Identity,
     SaslError,
     SaslTooLong,
     encode_chunks,
@@ -103,7 +104,11 @@ def test_pass() -> None:
 
 
 def test_identity() -> None:
-    """`alice@laptop` names a device."""
-    assert parse_identity("alice@laptop") == ("alice", "laptop")
-    assert parse_identity("alice") == ("alice", None)
-    assert parse_identity("alice@") == ("alice", None)
+    """`alice@laptop` names a device, `/invite=` carries a code."""
+    assert parse_identity("alice@laptop") == Identity("alice", "laptop")
+    assert parse_identity("alice") == Identity("alice")
+    assert parse_identity("alice@") == Identity("alice")
+    assert parse_identity("alice/invite=AB-12") == Identity("alice", None, Secret("AB-12"))
+    assert parse_identity("alice@laptop/invite=AB") == Identity("alice", "laptop", Secret("AB"))
+    assert parse_identity("alice/libera") == Identity("alice")
+    assert "AB-12" not in repr(parse_identity("alice/invite=AB-12"))

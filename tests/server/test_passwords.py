@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from secure_chat.chat.strength import WeakPassword, check_password
 from secure_chat.errors import ConfigError, StorageError
-from secure_chat.server.passwords import Hasher, WeakPassword, check_password, load_or_create_pepper, stored_rounds
+from secure_chat.server.passwords import Hasher, load_or_create_pepper, stored_rounds
 
 HASHER = Hasher(b"p" * 32, 4)
 
