@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,7 +68,7 @@ def doctor(
 def _of_home(
     ctx: click.Context, home: Path | None, certs: Path | None, config_file: Path | None
 ) -> Iterator[Finding]:
-    if sys.platform == "win32":
+    if os.name == "nt":
         raise click.UsageError(_("Name a server: secure-chat doctor HOST[:PORT]"))
     from secure_chat.server.doctor import examine_home
     from secure_chat.server.home import Home, default_home

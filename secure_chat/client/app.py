@@ -75,12 +75,7 @@ class _Run:
         self._options = options
         self._input = StandardInput(sys.stdin.fileno())
         self._at_terminal = sys.stdin.isatty() and not options.password_stdin
-        self._plain = (
-            options.plain
-            or not self._at_terminal
-            or not sys.stdout.isatty()
-            or os.environ.get("TERM", "dumb") == "dumb"
-        )
+        self._plain = options.plain or not self._at_terminal or not sys.stdout.isatty() or _is_dumb()
         self._last_path = last_time.default_path()
         self._last = last_time.read_last_time(self._last_path)
 
@@ -143,6 +138,11 @@ class _Run:
         screen = LineScreen(look)
         link = Link(chat, dial, screen.show, clock=time.monotonic)
         return LineMode(link, screen, look).run(tls, on_ready)
+
+
+def _is_dumb() -> bool:
+    """Whether the terminal can only show line after line. Windows names no terminals."""
+    return os.environ.get("TERM", "" if os.name == "nt" else "dumb") == "dumb"
 
 
 def _local_time() -> datetime:

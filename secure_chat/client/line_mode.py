@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import ssl
 import sys
 import threading
@@ -24,7 +23,7 @@ from secure_chat.client.format import Look, harmless, render
 from secure_chat.client.link import Link, Quit, Typed
 from secure_chat.client.outcome import ExitCode
 from secure_chat.client.plain_mode import ask_new_password
-from secure_chat.client.signals import leaving_at
+from secure_chat.client.signals import ENDING, leaving_at
 from secure_chat.client.state import LEAVE_SECONDS
 from secure_chat.client.texts import _
 
@@ -94,7 +93,7 @@ class LineMode:
     def run(self, tls: ssl.SSLSocket, on_ready: Callable[[], None]) -> ExitCode:
         """Chat until the user leaves or there is no way on."""
         talking = threading.Thread(target=self._talk, args=(tls,), name="link", daemon=True)
-        leaving = leaving_at(signal.SIGTERM, signal.SIGHUP, leave=lambda: self._link.put(Quit()))
+        leaving = leaving_at(*ENDING, leave=lambda: self._link.put(Quit()))
         with leaving, patch_stdout(raw=True):
             talking.start()
             try:

@@ -18,6 +18,7 @@ from secure_chat.client.dial import CannotConnect
 from secure_chat.client.events import Event, Tone, View
 from secure_chat.client.outcome import ExitCode
 from secure_chat.client.phases import CONNECTED, Phase
+from secure_chat.client.signals import WAIT_SECONDS
 from secure_chat.client.state import Chat
 from secure_chat.client.texts import _
 from secure_chat.errors import TrustError
@@ -120,7 +121,8 @@ class Link:
     def wait_until_ready(self) -> bool:
         """Wait for the first login; False when all is over before it."""
         with self._change:
-            self._change.wait_for(lambda: self._over or self._ready)
+            while not self._change.wait_for(lambda: self._over or self._ready, WAIT_SECONDS):
+                pass
             return self._ready
 
     @property

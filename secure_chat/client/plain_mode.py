@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import getpass
 import os
 import signal
@@ -16,7 +17,7 @@ from secure_chat.client.events import Event, Told, Tone
 from secure_chat.client.format import Look, render
 from secure_chat.client.link import EndOfInput, Link, NewPassword, Quit, Typed
 from secure_chat.client.outcome import ExitCode
-from secure_chat.client.signals import leaving_at
+from secure_chat.client.signals import ENDING, WAIT_SECONDS, leaving_at
 from secure_chat.client.standard_input import StandardInput
 from secure_chat.client.texts import _
 from secure_chat.protocol.message import Secret
@@ -40,7 +41,10 @@ class PlainScreen:
                 stream = sys.stderr if diagnostic else sys.stdout
                 stream.writelines(f"{line}\n" for line in render(event, self._look))
                 stream.flush()
-        except BrokenPipeError:
+        except OSError as error:
+            # Windows says of a closed pipe that the argument is invalid.
+            if not isinstance(error, BrokenPipeError) and (os.name != "nt" or error.errno != errno.EINVAL):
+                raise
             # What Python flushes at its end must not fail again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             self.gone()
@@ -62,13 +66,14 @@ def run_plain(
             over.set()
 
     typing = threading.Thread(target=_read, args=(link, source, at_terminal), name="keyboard", daemon=True)
-    with leaving_at(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, leave=lambda: link.put(Quit())):
+    with leaving_at(signal.SIGINT, *ENDING, leave=lambda: link.put(Quit())):
         threading.Thread(target=talk, name="link", daemon=True).start()
         typing.start()
         with contextlib.suppress(KeyboardInterrupt):
             if link.wait_until_ready():
                 on_ready()
-            over.wait()
+            while not over.wait(WAIT_SECONDS):
+                pass
     return outcome[0] if outcome else ExitCode.CONNECTION_LOST
 
 

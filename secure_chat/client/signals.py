@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+ENDING = tuple(signal.Signals[name] for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name))
+"""What a system sends to end a program, or when its terminal is closed: SIGHUP on Unix, SIGBREAK on Windows."""
+WAIT_SECONDS = 0.2 if os.name == "nt" else None
+"""How long the main thread may wait at once: on Windows it takes no signal, Ctrl-C included, before that ends."""
 
 
 @contextmanager

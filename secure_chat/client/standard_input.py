@@ -4,8 +4,6 @@ thread is still reading.
 
 from __future__ import annotations
 
-import os
-
 READ_BYTES = 65536
 
 
@@ -13,7 +11,8 @@ class StandardInput:
     """Lines of a file descriptor, decoded as UTF-8. One thread at a time."""
 
     def __init__(self, descriptor: int = 0) -> None:
-        self._descriptor = descriptor
+        # On Windows this reads a console as UTF-8; `os.read` would give the bytes of some old code page.
+        self._file = open(descriptor, "rb", buffering=0, closefd=False)  # noqa: SIM115 - see closefd
         self._pending = b""
         self._ended = False
 
@@ -21,7 +20,7 @@ class StandardInput:
         """The next line without its end; None at the end of input, or when the terminal is gone. Blocks."""
         while b"\n" not in self._pending and not self._ended:
             try:
-                data = os.read(self._descriptor, READ_BYTES)
+                data = self._file.read(READ_BYTES) or b""
             except OSError:
                 data = b""
             self._pending += data

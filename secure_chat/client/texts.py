@@ -46,7 +46,8 @@ def _languages_of_user() -> list[str]:
         import ctypes
 
         return [locale.windows_locale.get(ctypes.windll.kernel32.GetUserDefaultUILanguage(), "")]
-    return []
+    else:  # noqa: RET505 - mypy knows that this is the other system
+        return []
 
 
 def _(text: str) -> str:
