@@ -28,6 +28,28 @@ SAME = (
     marked("Your password is changed"),
     marked("Server is shutting down"),
     marked("The name {} is taken; choose another one"),
+    marked("The name {} is taken"),
+    # Codes and devices
+    marked("You are logged in as {} already"),
+    marked("Too many accounts were registered from your address; try again in {} min"),
+    marked("There is no such code"),
+    marked("This code is mistyped: a character is missing or wrong"),
+    marked("This code is for {}"),
+    marked("This code is for another name"),
+    marked("This code was revoked"),
+    marked("This code has been used already"),
+    marked("This code has expired"),
+    marked("This server has an administrator already"),
+    marked("Registration is closed on this server"),
+    marked("There are {} codes already; revoke some first, or wait until some expire"),
+    marked("You have {} open invitations; revoke one first"),
+    marked("There is no invitation {}"),
+    marked("An invitation has 1 to {} uses, not {}"),
+    marked("An invitation is valid for a time such as 7d or 12h"),
+    marked("A device's name has letters, digits, _ . and -, at most {} of them"),
+    marked("There is a device {} already; revoke it first, or choose another name"),
+    marked("{} has no device {}"),
+    marked("{} has {} devices already; revoke one first"),
     # New passwords
     marked("The password holds a control character. Use letters, digits, signs and spaces."),
     marked("The password is longer than {} bytes. Choose a shorter one."),
@@ -36,6 +58,8 @@ SAME = (
     marked("The password is the account's name. Choose another one."),
     marked("The password is among the most common ones, which are guessed first. Choose another one."),
     # Talking
+    marked("You cannot ignore yourself"),
+    marked("You ignore {} people already"),
     marked("You are muted until {}"),
     marked("You are muted until {}; you can still write to administrators"),
     marked("You are muted in this room until {}"),
@@ -78,6 +102,11 @@ SAME = (
 """Said as the server says it."""
 
 OTHERWISE: Mapping[str, str] = {
+    "The name {} is taken; REGISTER another one": marked("The name {} is taken; choose another one"),
+    "REGISTER this name first, on this connection": marked("A code needs the name it is for, on this connection"),
+    'Registration is closed; set [registration] mode = "invite" to invite people': marked(
+        "Nobody can be invited: registration is closed on this server"
+    ),
     "The founder of a room cannot be taken out of it": marked("The founder of a room cannot be put out of it"),
     "You are not in that room; join it first": marked("You are not in that room; go into it with /join first"),
     "Too many devices of this account are connected; disconnect one first": marked(

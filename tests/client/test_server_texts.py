@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
 
@@ -24,7 +25,7 @@ SOURCES = (
 REFUSALS = ("CommandError", "Hopeless", "refusal", "WeakPassword")
 PROGRAMS = {"409", "410", "411", "412", "421", "431", "451", "461", "462", "904", "905", "906", "907", "400"}
 """What only programs get: our client does not send what is refused with it, or says it in other words."""
-PROGRAM_CODES = {"INVALID_PARAMS", "MALFORMED", "INVALID_UTF8", "TOO_MANY_TARGETS"}
+PROGRAM_CODES = {"INVALID_PARAMS", "MALFORMED", "INVALID_UTF8", "NEED_NICK", "TOO_MANY_TARGETS"}
 
 Said = tuple[str, str]
 """A template, and the code or the numeric it comes with ("" for neither)."""
@@ -48,24 +49,37 @@ def key_of(call: ast.Call) -> str:
 
 
 def refusals_in(function: ast.AST) -> Iterator[Said]:
-    """What the errors made in a function say: the text itself, or what was put into the name that stands there."""
-    put = [node for node in ast.walk(function) if isinstance(node, ast.Assign)]
-    for call in ast.walk(function):
-        if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in REFUSALS):
-            continue
-        first = call.args[1 if call.func.id == "refusal" else 0]
-        texts = (
-            [first]
-            if not isinstance(first, ast.Name)
-            else [
-                node.value
-                for node in put
-                if any(isinstance(target, ast.Name) and target.id == first.id for target in node.targets)
-            ]
-        )
-        key = key_of(call)
+    """What the errors made in a function say: the text itself, or what was put into the name in its place since the
+    error before.
+    """
+    before = 0
+    for call in sorted(filter(is_refusal, ast.walk(function)), key=lambda node: node.lineno):
+        first = call.args[1 if called(call) == "refusal" else 0]
+        texts = [first] if not isinstance(first, ast.Name) else put_into(first, function, before)
+        before = call.lineno
         for text in filter(None, map(template_of, texts)):
-            yield text, key or ("WEAK_PASSWORD" if call.func.id == "WeakPassword" else "")
+            yield text, "WEAK_PASSWORD" if called(call) == "WeakPassword" else key_of(call)
+
+
+def called(call: ast.Call) -> str:
+    """The name of what is called."""
+    return call.func.id if isinstance(call.func, ast.Name) else ""
+
+
+def is_refusal(node: ast.AST) -> TypeGuard[ast.Call]:
+    """Whether this makes an error."""
+    return isinstance(node, ast.Call) and called(node) in REFUSALS
+
+
+def put_into(name: ast.Name, function: ast.AST, after: int) -> list[ast.expr]:
+    """What is put into a name between a line and where it stands."""
+    return [
+        node.value
+        for node in ast.walk(function)
+        if isinstance(node, ast.Assign) and after < node.lineno <= name.lineno
+        for target in node.targets
+        if isinstance(target, ast.Name) and target.id == name.id
+    ]
 
 
 def refusals() -> list[Said]:
