@@ -40,7 +40,8 @@ SOCKET_PATH_LIMIT_BYTES = 107
 OWN_DESCRIPTORS = 64
 """What a server needs beside its connections: database, log, sockets, threads' pipes."""
 CA_ENDS_SOON = timedelta(days=90)
-CLOSED_FOLDER = stat.S_IRWXG | stat.S_IRWXO
+FOR_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 NETWORK_FILE_SYSTEMS = frozenset(
     {"9p", "afs", "ceph", "cifs", "fuse.sshfs", "lustre", "nfs", "nfs4", "smb3", "vboxsf"}
 )
@@ -73,17 +74,27 @@ def _judge_files(home: Home, certs: Path) -> Iterator[Finding]:
     """Owners and modes."""
     folders = [folder for folder in (home.path, certs) if folder.is_dir()]
     beside = [home.database.with_name(home.database.name + end) for end in ("", "-wal", "-shm")]
-    secret = [home.pepper, home.lock, home.socket, *beside, certs / LEAF_KEY, certs / CA_KEY]
+    secret = [
+        home.pepper,
+        home.owner_code,
+        home.address,
+        home.lock,
+        home.socket,
+        *beside,
+        certs / LEAF_KEY,
+        certs / CA_KEY,
+    ]
     files = [path for path in secret if path.exists()]
     good = True
     for path in (*folders, *files):
         mode = stat.S_IMODE(path.stat().st_mode)
-        if not mode & CLOSED_FOLDER:
+        if not mode & FOR_OTHERS:
             continue
         good = False
         text = f"Other users may {'look into' if path.is_dir() else 'use'} {path} (mode {mode:04o})."
         wanted = "700" if path.is_dir() else "600"
-        judge = warning if path.is_dir() else problem
+        # Who may write into the folder may put another server's address there, and the client would follow.
+        judge = warning if path.is_dir() and not mode & OTHERS_WRITE else problem
         yield judge(text, f"Close it: chmod {wanted} {shlex.quote(str(path))}")
     owner = home.path.stat().st_uid
     for path in (*folders, *files):
@@ -229,7 +240,7 @@ def _judge_certificates(certs: Path, config: Config | None, now: datetime) -> It
 
 
 def _judge_names(certs: Path, config: Config | None, *, ours: bool) -> Iterator[Finding]:
-    public = str(getattr(config and config.server, "public_address", ""))
+    public = config.server.public_address if config else ""
     host = public.rpartition(":")[0] if public.rpartition(":")[2].isdigit() else public
     wanted = [host.strip("[]")] if host else []
     if ours:

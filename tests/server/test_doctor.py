@@ -118,6 +118,13 @@ def test_secrets_that_others_may_read(home: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [".", "certs"])
+def test_folders_that_others_may_write_into(home: Path, name: str) -> None:
+    (home / "config.toml").unlink()
+    (home / name).chmod(0o770)
+    assert "chmod 700" in only(examine(home)).remedy
+
+
+@pytest.mark.parametrize("name", [".", "certs"])
 def test_folders_that_others_may_look_into(home: Path, name: str) -> None:
     (home / "config.toml").unlink()
     (home / name).chmod(0o755)
@@ -264,3 +271,10 @@ def test_a_certificate_of_another_computer(home: Path, monkeypatch: pytest.Monke
     finding = only(examine(home), Level.WARNING)
     assert "is not for elsewhere.example" in finding.text
     assert "--host elsewhere.example" in finding.remedy
+
+
+def test_a_public_address_that_the_certificate_does_not_have(home: Path) -> None:
+    (home / "config.toml").write_text('[server]\npublic_address = "chat.example.org:7000"\n')
+    finding = only(examine(home))
+    assert "is not for chat.example.org." in finding.text
+    assert "--host chat.example.org" in finding.remedy
