@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 
@@ -19,12 +19,15 @@ class Reach:
     """How people reach the server from outside, as links say it.
 
     `address` is `host:port`; `pin` the fingerprint of the key, "" where the system's trust is enough. `trouble`
-    says why no link can be made, and what mends that; "" where it can.
+    says why no link can be made, and what mends that; "" where it can. `ca` is the certificate (PEM) of our own
+    authority and `sha1` the fingerprint of the server's certificate, for clients that want those.
     """
 
     address: str = "localhost:6697"
     pin: str = ""
     trouble: str = ""
+    ca: str = field(default="", repr=False)
+    sha1: str = ""
 
 
 class RegistrationMode(Enum):

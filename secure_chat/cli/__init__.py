@@ -17,10 +17,13 @@ SERVER_MODULES = frozenset({"apsw", "bcrypt", "cryptography", "fcntl", "msgspec"
 """What only the server needs: not in the single-file client, and partly not on Windows."""
 
 SUBCOMMANDS = {
+    "audit": "Show what administrators did.",
     "certs": "Make, renew and show the server's certificates.",
     "completion": "Print what makes a shell complete commands and options.",
     "connect": "Chat: connect to a server with the terminal client.",
+    "device": "List, add and revoke the devices of an account.",
     "doctor": "Examine a server or its home, and say what to do.",
+    "invite": "Invite people; list and revoke invitations.",
     "serve": "Run the server.",
     "trust": "List and remove the servers whose keys the client remembers.",
     "user": "Add, list, disable and remove accounts.",

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TextIO
 
 import click
 
-from secure_chat.errors import SecureChatError
+from secure_chat.cli.asking import ask, config_option, home_option
+from secure_chat.cli.slips import invite_people, people_options, read_names
 
-home_option = click.option(
-    "--home", type=click.Path(path_type=Path, file_okay=False), help="The server's folder. Default: as for serve."
-)
-config_option = click.option(
-    "--config",
-    "config_file",
-    type=click.Path(path_type=Path),
-    help="The server's configuration, as given to serve.",
-)
 stdin_option = click.option(
     "--password-stdin", is_flag=True, help="Read the password from the first line of standard input."
 )
@@ -27,24 +19,6 @@ stdin_option = click.option(
 @click.group()
 def user() -> None:
     """Add, list, disable and remove accounts."""
-
-
-Place = tuple[Path | None, Path | None]
-"""The home and the configuration, as given on the command line."""
-
-
-def _ask(place: Place, operation: str, **request: object) -> dict[str, Any]:
-    from secure_chat.server.home import Home, default_home
-    from secure_chat.server.operations import ask
-
-    home = Home(place[0] or default_home())
-    if not home.database.exists() and operation not in ("user check", "user add"):
-        message = f"There is no server's home at {home.path}; name it with --home"
-        raise click.ClickException(message)
-    try:
-        return ask(home, operation, request, place[1])
-    except SecureChatError as error:
-        raise click.ClickException(str(error)) from error
 
 
 def _read_password(name: str, *, from_stdin: bool) -> str:
@@ -61,16 +35,40 @@ def _read_password(name: str, *, from_stdin: bool) -> str:
 
 
 @user.command()
-@click.argument("name")
+@click.argument("name", required=False)
 @click.option("--admin", is_flag=True, help="Make it an administrator.")
+@click.option(
+    "--from-file",
+    "names_file",
+    type=click.File(encoding="utf-8"),
+    help="Invite everybody whose name is in this file, one a line, and print a slip for each.",
+)
 @stdin_option
+@people_options
 @home_option
 @config_option
-def add(name: str, *, admin: bool, password_stdin: bool, home: Path | None, config_file: Path | None) -> None:
-    """Add the account NAME."""
-    checked = _ask((home, config_file), "user check", name=name)["name"]
+def add(
+    name: str | None,
+    *,
+    admin: bool,
+    names_file: TextIO | None,
+    password_stdin: bool,
+    html: Path | None,
+    expires: str,
+    home: Path | None,
+    config_file: Path | None,
+) -> None:
+    """Add the account NAME; or, with --from-file, invite a whole class: everybody chooses a password alone."""
+    if names_file is not None:
+        if name is not None or admin or password_stdin:
+            raise click.UsageError("--from-file stands alone: everybody on the list chooses the password alone")
+        invite_people((home, config_file), read_names(names_file), html, expires=expires)
+        return
+    if name is None:
+        raise click.UsageError("Give the NAME of the account, or --from-file LIST")
+    checked = ask((home, config_file), "user check", name=name)["name"]
     password = _read_password(checked, from_stdin=password_stdin)
-    _ask((home, config_file), "user add", name=name, password=password, administrator=admin)
+    ask((home, config_file), "user add", name=name, password=password, administrator=admin)
     kind = "administrator" if admin else "account"
     click.echo(f"Added the {kind} {checked}.")
 
@@ -83,7 +81,7 @@ def add(name: str, *, admin: bool, password_stdin: bool, home: Path | None, conf
 def passwd(name: str, *, password_stdin: bool, home: Path | None, config_file: Path | None) -> None:
     """Set the password of NAME; its sessions end."""
     password = _read_password(name, from_stdin=password_stdin)
-    answer = _ask((home, config_file), "user passwd", name=name, password=password)
+    answer = ask((home, config_file), "user passwd", name=name, password=password)
     click.echo(f"The password of {answer['name']} is set; its sessions were ended.")
 
 
@@ -93,7 +91,7 @@ def passwd(name: str, *, password_stdin: bool, home: Path | None, config_file: P
 @config_option
 def list_(*, removed: bool, home: Path | None, config_file: Path | None) -> None:
     """List the accounts."""
-    accounts = _ask((home, config_file), "user list", removed=removed)["accounts"]
+    accounts = ask((home, config_file), "user list", removed=removed)["accounts"]
     if not accounts:
         click.echo("There is no account yet; add one with: secure-chat user add NAME --admin")
     width = max((len(account["name"]) for account in accounts), default=0)
@@ -110,7 +108,7 @@ def list_(*, removed: bool, home: Path | None, config_file: Path | None) -> None
 @config_option
 def disable(name: str, *, home: Path | None, config_file: Path | None) -> None:
     """Let nobody in with the account NAME; its sessions end."""
-    answer = _ask((home, config_file), "user disable", name=name)
+    answer = ask((home, config_file), "user disable", name=name)
     click.echo(f"{answer['name']} is disabled.")
 
 
@@ -120,7 +118,7 @@ def disable(name: str, *, home: Path | None, config_file: Path | None) -> None:
 @config_option
 def enable(name: str, *, home: Path | None, config_file: Path | None) -> None:
     """Let NAME in again."""
-    answer = _ask((home, config_file), "user enable", name=name)
+    answer = ask((home, config_file), "user enable", name=name)
     click.echo(f"{answer['name']} is enabled.")
 
 
@@ -133,5 +131,17 @@ def remove(name: str, *, yes: bool, home: Path | None, config_file: Path | None)
     """Remove NAME for good: the name stays reserved, what was said stays."""
     if not yes:
         click.confirm(f"Remove {name} for good? The name can never be used again", abort=True)
-    answer = _ask((home, config_file), "user remove", name=name)
+    answer = ask((home, config_file), "user remove", name=name)
     click.echo(f"{answer['name']} is removed.")
+
+
+@user.command()
+@click.argument("name")
+@home_option
+@config_option
+def reset(name: str, *, home: Path | None, config_file: Path | None) -> None:
+    """Make a one-time link with which NAME sets a new password, valid for 24 hours."""
+    answer = ask((home, config_file), "user reset", name=name)
+    click.echo(f"Give this to {answer['name']}, and to nobody else. It sets a new password once, within 24 hours:")
+    click.echo(f"  {answer['link']}")
+    click.echo("It is pasted into the client where that asks for the server: secure-chat connect")

@@ -63,7 +63,8 @@ def link_to(ctx: Context, secret: Secret, name: str = "") -> Secret:
     reach = ctx.settings.reach
     if reach.trouble:
         raise CommandError(reach.trouble, code="NO_ADDRESS")
-    pairs = {"pin": reach.pin, "name": name}
+    # In the alphabet for links; the client takes both.
+    pairs = {"pin": reach.pin.replace("+", "-").replace("/", "_"), "name": name}
     query = "&".join(f"{key}={quote(value, safe=':')}" for key, value in pairs.items() if value)
     return Secret(f"secure-chat://{reach.address}/{'?' if query else ''}{query}#{secret.reveal()}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from secure_chat.chat.codes import OWNER_SECONDS, Code, Purpose
@@ -157,7 +158,7 @@ def invite(ctx: Context, request: dict[str, Any]) -> None:
         {"id": code.id, "name": code.name, "link": link.reveal(), "expires": format_time(code.expires_us)}
         for code, link in made
     ]
-    ctx.answer |= {"address": ctx.settings.reach.address, "pin": ctx.settings.reach.pin}
+    ctx.answer |= asdict(ctx.settings.reach)
     ctx.answer["network"] = ctx.settings.network
 
 

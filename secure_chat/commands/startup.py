@@ -43,4 +43,4 @@ def set_reach(ctx: Context, reach: Reach) -> None:
 @operation("reach")
 def reach_changed(ctx: Context, request: dict[str, Any]) -> None:
     """The server asks this of itself when it serves another certificate."""
-    set_reach(ctx, Reach(request["address"], request["pin"], request["trouble"]))
+    set_reach(ctx, Reach(**request))

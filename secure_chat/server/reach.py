@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import socket
-from ipaddress import ip_address
 from pathlib import Path
+
+from cryptography.hazmat.primitives import hashes
 
 from secure_chat.chat.settings import Reach
 from secure_chat.config import Config
 from secure_chat.errors import CertificateError
-from secure_chat.server.certificates import command, covers, machine_addresses, public_key_fingerprint
+from secure_chat.server.certificates import (
+    command,
+    covers,
+    machine_addresses,
+    public_key_fingerprint,
+    read_certificate,
+)
 
 DEFAULT_PORT = 6697
 
@@ -23,7 +30,10 @@ def reach_of(config: Config, certs: Path, port: int = DEFAULT_PORT) -> Reach:
     host, at_port = _split(config.server.public_address, port)
     try:
         host = host or _own_host(certificate)
-        pin = public_key_fingerprint(certificate.read_bytes()) if (certs / "ca.pem").exists() else ""
+        ours = (certs / "ca.pem").exists()
+        pin = public_key_fingerprint(certificate.read_bytes()) if ours else ""
+        ca = (certs / "ca.pem").read_text() if ours else ""
+        sha1 = read_certificate(certificate).fingerprint(hashes.SHA1()).hex()  # noqa: S303 - a client shows this
         covered = covers(certificate, host)
     except (CertificateError, OSError):
         return Reach(f"{host or 'localhost'}:{at_port}", "", "There is no certificate yet; start the server once")
@@ -32,7 +42,7 @@ def reach_of(config: Config, certs: Path, port: int = DEFAULT_PORT) -> Reach:
     if not covered:
         renew = command("renew", certs, f" --host {host}")
         trouble = f"The certificate does not cover {host}; run {renew}, and restart the server"
-    return Reach(address, pin, trouble)
+    return Reach(address, pin, trouble, ca, sha1)
 
 
 def _split(address: str, port: int) -> tuple[str, int]:
@@ -52,11 +62,3 @@ def _own_host(certificate: Path) -> str:
         if covers(certificate, host):
             return host
     return "localhost"
-
-
-def is_local(host: str) -> bool:
-    """Whether only this machine itself can mean us by this."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
