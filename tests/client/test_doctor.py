@@ -221,8 +221,10 @@ def test_the_remembered_key(server: StubServer, examine: Examine, leaf: Certific
         finding.text for finding in examine(server.port, "127.0.0.1")
     )
     known.remember(address, OTHER)
+    server.wait_for(lambda: server.lines[-1].command == "QUIT")
     server.received.clear()
     finding = only(examine(server.port, "127.0.0.1"))
+    assert not server.received
     assert OTHER in finding.text
     assert fingerprint(leaf) in finding.text
     assert "trust remove" in finding.remedy

@@ -9,6 +9,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import pexpect
 import pytest
 
 from tests.conftest import Start
@@ -106,6 +107,27 @@ def test_the_client_chats(built: Built, start: Start, tmp_path: Path, python: st
     assert "#lobby <alice> Good morning from one file" in done.stdout
     examined = run(alone(python, built.client), tmp_path, "doctor", f"localhost:{server.port}")
     assert "Its key is the one remembered" in examined.stdout, examined.stdout + examined.stderr
+
+
+def test_the_client_at_a_terminal(built: Built, start: Start, tmp_path: Path) -> None:
+    server = start().wait_until_ready()
+    command, *rest = alone(PYTHONS[-1], built.client)
+    variables = {"TERM": "xterm", "LC_ALL": "C.UTF-8", "HOME": str(tmp_path), "PROMPT_TOOLKIT_NO_CPR": "1"}
+    where = ["connect", f"bob@localhost:{server.port}", "--fingerprint", server.fingerprint]
+    client = pexpect.spawn(
+        command, [*rest, *where], env={"PATH": os.defpath, **variables}, encoding="utf-8", timeout=30
+    )
+    try:
+        client.expect_exact("Enter your password: ")
+        client.sendline(PASSWORD)
+        client.expect_exact("#lobby>")
+        client.send("A line from the zip file\r")
+        client.expect(r"bob(\x1b\[[0-9;]*m)?> A line from the zip file")
+        client.send("/quit\r")
+        client.expect(pexpect.EOF)
+    finally:
+        client.close(force=True)
+    assert client.exitstatus == 0
 
 
 @pytest.mark.parametrize(
