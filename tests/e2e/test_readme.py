@@ -28,7 +28,8 @@ def test_files_it_links_to_are_there(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", sorted(set(re.findall(r"`?secure-chat ((?:user|certs|trust|completion) \w+|serve|connect|doctor)", README)))
+    "command",
+    sorted(set(re.findall(r"`?secure-chat ((?:user|certs|trust|completion) \w+|serve|connect|doctor)", README))),
 )
 def test_commands_it_names_are_there(command: str) -> None:
     done = subprocess.run(
