@@ -50,13 +50,18 @@ NETWORK_FILE_SYSTEMS = frozenset(
 
 def examine_home(home: Home, certs: Path, config_file: Path | None, *, now: datetime) -> Iterator[Finding]:
     """The findings, in their order. `now` is this computer's time. Blocks while it reads the database."""
+    try:
+        yield from _examine(home, certs, config_file, now)
+    except OSError as error:
+        text = f"{error.filename or home.path} cannot be read ({error.strerror})."
+        yield problem(text, "Run this as the server's user.")
+
+
+def _examine(home: Home, certs: Path, config_file: Path | None, now: datetime) -> Iterator[Finding]:
     if not home.path.is_dir():
         text = f"{home.path} is not there" if not home.path.exists() else f"{home.path} is no folder"
         make = f"secure-chat serve --home {shlex.quote(str(home.path))}"
         yield problem(f"{text}.", f"Name the server's folder with --home, or make a new one: {make}")
-        return
-    if not os.access(home.path, os.R_OK | os.X_OK):
-        yield problem(f"{home.path} cannot be read by this user.", "Run this as the server's user.")
         return
     holder = holder_of(home)
     used = f"used by process {holder.process} ({holder.purpose})" if holder else "used by no server"

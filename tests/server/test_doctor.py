@@ -140,6 +140,23 @@ def test_a_file_of_another_user(home: Path) -> None:
     assert "chown 0" in finding.remedy
 
 
+@pytest.mark.parametrize("closed", [".", ".."])
+def test_another_user_sees_nothing(home: Path, closed: str) -> None:
+    (home / "config.toml").unlink()
+    before = (home / closed).stat().st_mode
+    (home / closed).chmod(0o700)
+    was = os.geteuid()
+    os.seteuid(65_534 if was == 0 else was)
+    try:
+        findings = list(examine_home(Home(home), home / "certs", None, now=datetime.now(UTC)))
+    finally:
+        os.seteuid(was)
+        (home / closed).chmod(before)
+    if was == 0:
+        assert "Run this as the server's user" in findings[-1].remedy
+        assert findings[-1].level is Level.PROBLEM
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [("[server\n", "no valid TOML"), ("[server]\nport = 1\n", "unknown key"), ('[lobby]\nroom = "#"\n', "room")],
