@@ -15,6 +15,7 @@ from pathlib import Path
 from secure_chat.client import known_servers, last_time
 from secure_chat.client.address import Address, Target
 from secure_chat.client.dial import CannotConnect, dialler
+from secure_chat.client.echo import as_before
 from secure_chat.client.format import Look, harmless
 from secure_chat.client.known_servers import KnownServers
 from secure_chat.client.link import Link
@@ -132,12 +133,15 @@ class _Run:
             plain_screen = PlainScreen(look)
             link = Link(chat, dial, plain_screen.show, clock=time.monotonic)
             plain_screen.gone = lambda: link.put(Quit())
-            return run_plain(link, tls, self._input, at_terminal=self._at_terminal, on_ready=on_ready)
+            with as_before(sys.stdin.fileno()):
+                return run_plain(link, tls, self._input, at_terminal=self._at_terminal, on_ready=on_ready)
         from secure_chat.client.line_mode import LineMode, LineScreen
 
         screen = LineScreen(look)
         link = Link(chat, dial, screen.show, clock=time.monotonic)
-        return LineMode(link, screen, look).run(tls, on_ready)
+        # The lines of whoever types ahead stood on the screen twice, and a password that was typed too soon.
+        with as_before(sys.stdin.fileno(), echo=False):
+            return LineMode(link, screen, look).run(tls, on_ready)
 
 
 def _is_dumb() -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pexpect
 import pytest
 
 from secure_chat.client.outcome import ExitCode
+from secure_chat.protocol.message import Message
 from tests.client.stub_certificates import Certificate, make_leaf
 from tests.client.stub_server import DEADLINE_SECONDS, PASSWORD, StubServer, environment
 
@@ -218,6 +220,46 @@ def test_no_colour_and_no_escapes_where_they_are_not_wanted(logged_in: Start, se
     client.expect("#lobby <ivan> hello")
     server.say(":bob!u@h PRIVMSG #lobby :\x1b[31mred\x1b]0;title\x07")
     client.expect_exact("<bob> ␛[31mred␛]0;title␇")
+
+
+def test_what_is_typed_while_the_server_thinks_is_shown_once(
+    start: Start, server: StubServer, ca: Certificate
+) -> None:
+    answers = threading.Event()
+
+    def think(message: Message) -> None:
+        if message.command == "AUTHENTICATE":
+            answers.wait(DEADLINE_SECONDS)
+
+    server.on_line = think
+    client = start(f"ivan@localhost:{server.port}", "--ca", str(ca.pem))
+    client.expect_exact("Enter your password: ")
+    client.sendline(PASSWORD)
+    server.wait_for(lambda: b"AUTHENTICATE PLAIN" in server.received)
+    client.send("early words\r")
+    answers.set()
+    client.expect(f"<{COLOUR}ivan{COLOUR}> early words")
+    assert "early" not in (client.before or "").partition("Connected as")[0]
+    client.send("/quit\r")
+    assert end(client) == ExitCode.QUIT
+    assert server.said() == ["#lobby early words"]
+
+
+@pytest.mark.parametrize("key", ["\x03", "\x04"])
+def test_a_question_that_is_left_does_not_leave_the_terminal_dumb(
+    logged_in: Start, server: StubServer, key: str
+) -> None:
+    client = logged_in("--plain")
+    client.sendline("/password")
+    client.expect_exact("Your password now: ")
+    client.waitnoecho(DEADLINE_SECONDS)
+    client.send(key)
+    if key == "\x03":
+        client.expect_exact(pexpect.EOF)
+    else:
+        client.sendline("hello")
+        client.expect_exact("#lobby <ivan> hello")
+    assert client.getecho()
 
 
 @pytest.mark.parametrize(("arguments", "variables"), [(["--plain"], {}), ([], {"TERM": "dumb"})])
