@@ -103,6 +103,7 @@ def _serve(
         logs.set_up(log_options[0] or section.format, log_options[1] or section.level)
         log = logging.getLogger("secure_chat.server")
         log.info("start", extra={"facts": {"home": home.path, "process": os.getpid()}})
+        logs.flush()
         for notice in ensure_certificates(certs):
             click.echo(notice)
         foundation.engine.run_once(ensure_lobby)
@@ -114,6 +115,7 @@ def _serve(
         owner = make_owner_code(foundation.engine, home, at_terminal=sys.stdout.isatty())
         server.start()
         announce(home, server)
+        logs.flush()
         click.echo(ready_text(server, owner))
         log.info("ready")
         _wait_for_end(server.reload)

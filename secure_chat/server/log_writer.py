@@ -12,7 +12,7 @@ from collections import deque
 QUEUE_LIMIT_LINES = 10_000
 """Lines that wait for somebody to take them; what comes above that is dropped, and counted."""
 GATHER_SECONDS = 0.02
-"""So long lines are gathered for one write."""
+"""So long after a write the next lines are gathered for one."""
 FLUSH_SECONDS = 2.0
 """How long the end waits for lines to be taken."""
 AGAIN_SECONDS = 0.05
@@ -61,19 +61,19 @@ class LogWriter(logging.Handler):
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._writes = False
-                self._changed.notify_all()
                 while not self._records:
                     self._waits = True
                     self._changed.wait()
                 self._waits, self._writes = False, True
-            time.sleep(GATHER_SECONDS)
-            with self._changed:
                 records, self._records = self._records, deque()
                 dropped, self._dropped_lines = self._dropped_lines, 0
             if dropped:
                 records.append(_of_dropped(dropped))
             self._write("".join(f"{self._text(record)}\n" for record in records))
+            with self._changed:
+                self._writes = False
+                self._changed.notify_all()
+            time.sleep(GATHER_SECONDS)
 
     def _text(self, record: logging.LogRecord) -> str:
         try:
