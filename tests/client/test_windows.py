@@ -22,6 +22,9 @@ for name in ("SIGHUP", "SIGWINCH", "SIGUSR1", "pthread_sigmask", "sigwait"):
     delattr(signal, name)
 for name in ("fchmod", "fork", "getpgid", "mkfifo"):
     delattr(os, name)
+sys.platform, unix = "win32", sys.platform
+import secure_chat.client.echo  # our only module that is another one on Windows
+sys.platform = unix
 """
 EVERYTHING = """
 import importlib, pkgutil, secure_chat.client, secure_chat.protocol
