@@ -6,7 +6,6 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 
-TOKEN_PREFIX = "sct1_"  # noqa: S105 - what tokens begin with, not one of them
 DEVICES_LIMIT = 32
 """Devices of one account."""
 NAME_LIMIT_CHARACTERS = 30
@@ -40,11 +39,6 @@ def is_device_name(text: str) -> bool:
 def fold_device(name: str) -> str:
     """What two spellings of a device's name have in common."""
     return name.casefold()
-
-
-def is_token(password: str) -> bool:
-    """Whether what came as a password can only be a device's token."""
-    return password.startswith(TOKEN_PREFIX)
 
 
 def token_digest(token: str) -> bytes:

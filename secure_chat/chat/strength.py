@@ -5,10 +5,9 @@ from __future__ import annotations
 import unicodedata
 from functools import cache
 
-from secure_chat.chat.devices import is_token
 from secure_chat.chat.settings import Settings
 from secure_chat.errors import SecureChatError
-from secure_chat.protocol.sasl import PASSWORD_LIMIT_BYTES
+from secure_chat.protocol.sasl import PASSWORD_LIMIT_BYTES, is_token
 
 # People think of a word and type it on the other layout, or of a row of keys: «йцукенгш» is "qwertyui".
 RUSSIAN_KEYS = str.maketrans("йцукенгшщзхъфывапролджэячсмитьбюё", "qwertyuiop[]asdfghjkl;'zxcvbnm,.`")

@@ -9,6 +9,7 @@ import click
 from secure_chat.client.address import BadAddress, Target, parse_target
 from secure_chat.client.app import Options, UsageProblem, run
 from secure_chat.client.fingerprint import check_fingerprint
+from secure_chat.client.links import is_link
 from secure_chat.client.texts import LANGUAGES, _, choose_language
 from secure_chat.protocol.names import InvalidName
 
@@ -17,6 +18,9 @@ choose_language(None)
 
 
 def _parse_target(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Target | None:
+    if value is not None and is_link(value):
+        message = _("A link holds a secret. Start without it, and paste it where you are asked for the server.")
+        raise click.BadParameter(message)
     try:
         return None if value is None else parse_target(value)
     except BadAddress as error:

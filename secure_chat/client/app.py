@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 import os
+import platform
 import secrets
 import ssl
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from secure_chat.client import known_servers, last_time
+from secure_chat.client import known_servers, last_time, tokens
 from secure_chat.client.address import Address, Target
+from secure_chat.client.arrival import Arrival, CannotRegister, Credentials
+from secure_chat.client.device_token import TokenRequest
 from secure_chat.client.dial import CannotConnect, dialler
 from secure_chat.client.echo import as_before
 from secure_chat.client.format import Look, harmless
 from secure_chat.client.known_servers import KnownServers
 from secure_chat.client.link import Link
+from secure_chat.client.links import Invitation
+from secure_chat.client.local_server import find_local_server
 from secure_chat.client.outcome import ExitCode
-from secure_chat.client.questions import ask_name, ask_password, ask_server, ask_trust, check_identity
+from secure_chat.client.questions import ask_name, ask_server, ask_trust, check_identity
+from secure_chat.client.secret_questions import NewRecoveryCodes
 from secure_chat.client.standard_input import StandardInput
 from secure_chat.client.state import Chat
 from secure_chat.client.texts import _
+from secure_chat.client.tokens import Tokens
 from secure_chat.client.trust import Trust
 from secure_chat.errors import SecureChatError, TrustError
 from secure_chat.protocol.message import Secret
-
-HELD_SECONDS = 15.0
-"""A connection that waited longer for its user's password is made anew: servers do not wait long for a login."""
 
 
 class UsageProblem(SecureChatError):
@@ -61,12 +65,24 @@ def run(options: Options) -> ExitCode:
         code, text = ExitCode.CANNOT_CONNECT, str(error)
     except TrustError as error:
         code, text = ExitCode.NOT_TRUSTED, str(error)
+    except CannotRegister as error:
+        code, text = ExitCode.LOGIN_REFUSED, str(error)
     except (KeyboardInterrupt, EOFError):
         print()
         return ExitCode.QUIT
     for line in text.split("\n"):
         print(harmless(line), file=sys.stderr)
     return code
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where to go, which key the server must have, and what is known of who comes."""
+
+    address: Address
+    fingerprint: str = ""
+    name: str = ""
+    code: Secret | None = field(default=None, repr=False)
 
 
 class _Run:
@@ -81,38 +97,49 @@ class _Run:
         self._last = last_time.read_last_time(self._last_path)
 
     def go(self) -> ExitCode:
-        """The steps in their order: where, who, trust, password, chat."""
-        address, name = self._where_and_who()
+        """The steps in their order: where, who, trust, password or token, chat."""
+        place = self._where()
         ask = ask_trust if self._at_terminal else None
         known = KnownServers(known_servers.default_path())
-        trust = Trust(address, known, fingerprint=self._options.fingerprint, ca_file=self._options.ca_file, ask=ask)
-        dial = dialler(address, trust)
-        password = Secret() if self._at_terminal else self._password_from_input()
-        tls = dial()
-        trust.without_asking()
-        if self._at_terminal:
-            asked_at = time.monotonic()
-            try:
-                password = ask_password()
-            except BaseException:
-                tls.close()
-                raise
-            if time.monotonic() - asked_at > HELD_SECONDS:
-                tls.close()
-                tls = dial()
-        chat = Chat(name, password, new_id=lambda: secrets.token_urlsafe(16), scripted=self._plain)
-        answers = last_time.LastTime(str(address), name)
-        return self._talk(chat, dial, tls, lambda: last_time.write_last_time(self._last_path, answers))
-
-    def _where_and_who(self) -> tuple[Address, str]:
-        """The server and the name, given or asked for. Raises UsageProblem where they cannot be."""
-        target = self._options.target
-        if target is not None and target.name is not None:
-            return target.address, check_identity(target.name)
+        pin = self._options.fingerprint or place.fingerprint or None
+        trust = Trust(place.address, known, fingerprint=pin, ca_file=self._options.ca_file, ask=ask)
+        dial = dialler(place.address, trust)
         if not self._at_terminal:
+            assert place.name
+            credentials = Credentials(place.name, self._password_from_input())
+            return self._talk(place.address, credentials, dial, dial())
+        name = place.name or ask_name(self._last.name)
+        arrival = Arrival(dial, name, place.code, lambda name: self._tokens(place.address, name))
+        credentials, tls = arrival.come_in()
+        trust.without_asking()
+        code = self._talk(place.address, credentials, dial, tls)
+        if code is ExitCode.LOGIN_REFUSED and credentials.by_token:
+            self._tokens(place.address, credentials.name).forget()
+            credentials, tls = arrival.come_in(ask_again=True)
+            code = self._talk(place.address, credentials, dial, tls)
+        return code
+
+    def _where(self) -> Place:
+        """The server, and what is known of who comes: given, found on this machine, or asked for. Raises
+        UsageProblem where it cannot be asked.
+        """
+        target = self._options.target
+        if not self._at_terminal and (target is None or target.name is None):
             raise UsageProblem(_("Without a terminal to ask at, write NAME@HOST[:PORT] and --password-stdin."))
-        address = target.address if target else ask_server(self._last.server)
-        return address, ask_name(self._last.name)
+        if target is not None:
+            return Place(target.address, name=check_identity(target.name) if target.name else "")
+        local = find_local_server()
+        if local is not None and self._last.server in ("", str(local.address)):
+            print(_("Found your server on this machine: {address}").format(address=local.address))
+            return Place(local.address, local.fingerprint)
+        answer = ask_server(self._last.server)
+        if isinstance(answer, Invitation):
+            name = ask_name(answer.name)
+            return Place(answer.address, answer.fingerprint, name, answer.code)
+        return Place(answer)
+
+    def _tokens(self, address: Address, name: str) -> Tokens:
+        return Tokens(tokens.default_path(), address, name)
 
     def _password_from_input(self) -> Secret:
         """The first line of standard input, kept until the server is trusted. Raises UsageProblem."""
@@ -123,8 +150,31 @@ class _Run:
         return Secret(line)
 
     def _talk(
-        self, chat: Chat, dial: Callable[[], ssl.SSLSocket], tls: ssl.SSLSocket, on_ready: Callable[[], None]
+        self, address: Address, credentials: Credentials, dial: Callable[[], ssl.SSLSocket], tls: ssl.SSLSocket
     ) -> ExitCode:
+        request = None
+        if self._at_terminal and not credentials.by_token:
+            request = TokenRequest(platform.node(), self._tokens(address, credentials.name).keep)
+        chat = Chat(
+            credentials.name,
+            credentials.password,
+            new_id=lambda: secrets.token_urlsafe(16),
+            scripted=self._plain,
+            token_request=request,
+        )
+        answers = last_time.LastTime(str(address), credentials.name)
+        first = [NewRecoveryCodes(credentials.password)] if credentials.wants_recovery else []
+        return self._show(chat, dial, tls, first, lambda: last_time.write_last_time(self._last_path, answers))
+
+    def _show(
+        self,
+        chat: Chat,
+        dial: Callable[[], ssl.SSLSocket],
+        tls: ssl.SSLSocket,
+        first: Sequence[NewRecoveryCodes],
+        on_ready: Callable[[], None],
+    ) -> ExitCode:
+        """Chat; `first` is asked for as soon as we are in."""
         look = Look(colours=not self._plain and not os.environ.get("NO_COLOR"), wall=_local_time)
         if self._plain:
             from secure_chat.client.link import Quit
@@ -132,6 +182,8 @@ class _Run:
 
             plain_screen = PlainScreen(look)
             link = Link(chat, dial, plain_screen.show, clock=time.monotonic)
+            for item in first:
+                link.put(item)
             plain_screen.gone = lambda: link.put(Quit())
             with as_before(sys.stdin.fileno()):
                 return run_plain(link, tls, self._input, at_terminal=self._at_terminal, on_ready=on_ready)
@@ -139,6 +191,8 @@ class _Run:
 
         screen = LineScreen(look)
         link = Link(chat, dial, screen.show, clock=time.monotonic)
+        for item in first:
+            link.put(item)
         # The lines of whoever types ahead stood on the screen twice, and a password that was typed too soon.
         with as_before(sys.stdin.fileno(), echo=False):
             return LineMode(link, screen, look).run(tls, on_ready)

@@ -22,7 +22,7 @@ from secure_chat.client.events import Event, View
 from secure_chat.client.format import Look, harmless, render
 from secure_chat.client.link import Link, Quit, Typed
 from secure_chat.client.outcome import ExitCode
-from secure_chat.client.plain_mode import ask_new_password
+from secure_chat.client.secret_questions import ask_for_secrets, asks_for_secrets
 from secure_chat.client.signals import ENDING, leaving_at
 from secure_chat.client.state import LEAVE_SECONDS
 from secure_chat.client.texts import _
@@ -132,15 +132,12 @@ class LineMode:
     def _hand_over(self, line: str) -> bool:
         """Do, or let the link do, what was typed; whether it was the wish to leave."""
         name = slash.command_in(line)
-        if name == "password":
-            self._change_password()
+        if name is not None and asks_for_secrets(name):
+            if answer := ask_for_secrets(name, lambda question: self._secrets.prompt(f"{question}: ")):
+                self._link.put(answer)
         else:
             self._link.put(Typed(line))
         return name in ("quit", "exit")
-
-    def _change_password(self) -> None:
-        if new_password := ask_new_password(lambda question: self._secrets.prompt(f"{question}: ")):
-            self._link.put(new_password)
 
     def _prompt_text(self) -> str:
         view = self._link.view

@@ -12,17 +12,17 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from secure_chat.client import slash
+from secure_chat.client import administration, slash
 from secure_chat.client.connection import Connection, ConnectionLost
 from secure_chat.client.dial import CannotConnect
 from secure_chat.client.events import Event, Tone, View
 from secure_chat.client.outcome import ExitCode
 from secure_chat.client.phases import CONNECTED, Phase
+from secure_chat.client.secret_questions import NewPassword, NewRecoveryCodes
 from secure_chat.client.signals import WAIT_SECONDS
 from secure_chat.client.state import Chat
 from secure_chat.client.texts import _
 from secure_chat.errors import TrustError
-from secure_chat.protocol.message import Secret
 
 INBOX_LINES = 256
 """How many typed lines may wait; a script that writes faster is not read meanwhile."""
@@ -40,14 +40,6 @@ class Typed:
 
 
 @dataclass(frozen=True, slots=True)
-class NewPassword:
-    """The user wants another password, and typed both."""
-
-    old: Secret
-    new: Secret
-
-
-@dataclass(frozen=True, slots=True)
 class EndOfInput:
     """There are no more lines."""
 
@@ -57,7 +49,7 @@ class Quit:
     """The user leaves, whatever is still waiting."""
 
 
-Input = Typed | NewPassword | EndOfInput | Quit
+Input = Typed | NewPassword | NewRecoveryCodes | EndOfInput | Quit
 
 
 def pauses(chance: Callable[[], float] = random.random) -> Iterator[float]:
@@ -231,7 +223,9 @@ class Link:
                 case Quit():
                     self._chat.quit(at_once=True)
                 case NewPassword(old, new):
-                    self._change_password(old, new)
+                    self._do(lambda: slash.change_password(self._chat, old, new))
+                case NewRecoveryCodes(password):
+                    self._do(lambda: administration.recovery_codes(self._chat, password))
 
     def _next_input(self) -> Input | None:
         """The next thing typed, if the chat takes one now; a Quit is taken at any time."""
@@ -242,9 +236,9 @@ class Link:
             self._change.notify_all()
             return item
 
-    def _change_password(self, old: Secret, new: Secret) -> None:
+    def _do(self, action: Callable[[], None]) -> None:
         try:
-            slash.change_password(self._chat, old, new)
+            action()
         except slash.SlashError as error:
             self._chat.tell(Tone.REFUSED, str(error))
 

@@ -11,6 +11,7 @@ from secure_chat.client.rooms import PREFIXES
 from secure_chat.client.texts import _, plural
 from secure_chat.protocol.message import Message
 from secure_chat.protocol.names import fold
+from secure_chat.protocol.sasl import is_token
 
 if TYPE_CHECKING:
     from secure_chat.client.state import Chat
@@ -169,14 +170,20 @@ def any_number(chat: Chat, message: Message, label: str | None) -> None:  # noqa
 @on("NOTE", "WARN", min_params=3)
 def noted(chat: Chat, message: Message, label: str | None) -> None:  # noqa: ARG001
     """The server remarks on a command (IRCv3 `standard-replies`)."""
+    if chat.token_request is not None and chat.token_request.answered(chat, message):
+        return
     if message.params[:2] == ("PASSWORD", "CHANGED") and chat.next_password is not None:
-        chat.password, chat.next_password = chat.next_password, None
+        if not is_token(chat.password.reveal()):
+            chat.password = chat.next_password
+        chat.next_password = None
     tell(chat, message, Tone.ANSWER, in_own_words(message.params[-1]))
 
 
 @on("FAIL", min_params=3)
 def failed(chat: Chat, message: Message, label: str | None) -> None:
     """A command is refused (IRCv3 `standard-replies`)."""
+    if chat.token_request is not None and chat.token_request.refused(chat, message):
+        return
     if message.params[0] == "PASSWORD":
         chat.next_password = None
     chat.refused = (label, message.params[-1])

@@ -15,12 +15,11 @@ from collections.abc import Callable
 from secure_chat.client import slash
 from secure_chat.client.events import Event, Told, Tone
 from secure_chat.client.format import Look, render
-from secure_chat.client.link import EndOfInput, Link, NewPassword, Quit, Typed
+from secure_chat.client.link import EndOfInput, Link, Quit, Typed
 from secure_chat.client.outcome import ExitCode
+from secure_chat.client.secret_questions import ask_for_secrets, asks_for_secrets
 from secure_chat.client.signals import ENDING, WAIT_SECONDS, leaving_at
 from secure_chat.client.standard_input import StandardInput
-from secure_chat.client.texts import _
-from secure_chat.protocol.message import Secret
 
 
 class PlainScreen:
@@ -80,22 +79,10 @@ def run_plain(
 def _read(link: Link, source: StandardInput, at_terminal: bool) -> None:
     """The keyboard's thread."""
     while (line := source.read_line()) is not None:
-        if at_terminal and slash.command_in(line) == "password":
-            if new_password := ask_new_password(lambda question: getpass.getpass(f"{question}: ")):
-                link.put(new_password)
+        name = slash.command_in(line)
+        if at_terminal and name is not None and asks_for_secrets(name):
+            if answer := ask_for_secrets(name, lambda question: getpass.getpass(f"{question}: ")):
+                link.put(answer)
         else:
             link.put(Typed(line))
     link.put(EndOfInput())
-
-
-def ask_new_password(ask: Callable[[str], str]) -> NewPassword | None:
-    """Ask for the old password and twice for the new one; None where that was broken off or they differ."""
-    try:
-        old, new = ask(_("Your password now")), ask(_("The new password"))
-        again = ask(_("The new password again"))
-    except (EOFError, KeyboardInterrupt):
-        return None
-    if not old or not new or new != again:
-        print(_("The password stays as it is: the two new ones differ, or one was empty."))
-        return None
-    return NewPassword(Secret(old), Secret(new))

@@ -7,17 +7,22 @@ import sys
 
 from secure_chat.client.address import Address, BadAddress, parse_address
 from secure_chat.client.format import harmless
+from secure_chat.client.links import Invitation, is_link, parse_link
 from secure_chat.client.texts import _
 from secure_chat.client.trust import Stranger
 from secure_chat.protocol.message import Secret
 from secure_chat.protocol.names import InvalidName, check_account_name
 
 
-def ask_server(default: str) -> Address:
-    """Ask where the server is until the answer is an address. Raises EOFError, KeyboardInterrupt."""
+def ask_server(default: str) -> Address | Invitation:
+    """Ask where the server is until the answer is an address or an invitation's link. Raises EOFError,
+    KeyboardInterrupt.
+    """
     while True:
-        answer = _ask(_("Enter the server (host or host:port)"), default)
+        answer = _ask(_("Enter the server (host or host:port, or paste the link you were given)"), default)
         try:
+            if is_link(answer):
+                return parse_link(answer)
             if answer:
                 return parse_address(answer)
         except BadAddress as error:
@@ -42,10 +47,28 @@ def check_identity(text: str) -> str:
 
 
 def ask_password() -> Secret:
-    """Ask for the password; nothing of it is shown. Raises EOFError, KeyboardInterrupt."""
+    """Ask for the password (or a code, which `protocol.codes` knows); nothing of it is shown. Raises EOFError,
+    KeyboardInterrupt.
+    """
     while True:
         if password := getpass.getpass(_("Enter your password") + ": "):
             return Secret(password)
+
+
+def ask_new_password_twice() -> Secret:
+    """Ask for a new password until it is the same twice; nothing of it is shown. Raises EOFError,
+    KeyboardInterrupt.
+    """
+    while True:
+        password = getpass.getpass(_("Choose a password") + ": ")
+        if password and getpass.getpass(_("The same password again") + ": ") == password:
+            return Secret(password)
+        print(_("The two differ, or are empty. Once more:"))
+
+
+def ask_code(question: str) -> Secret:
+    """Ask for a one-time code; it is shown while it is typed, being long. Raises EOFError, KeyboardInterrupt."""
+    return Secret(_ask(question, ""))
 
 
 def ask_trust(stranger: Stranger) -> str:
@@ -62,6 +85,11 @@ def ask_trust(stranger: Stranger) -> str:
         answer = _ask(_("Trust it and remember it? (yes/no, or paste the fingerprint)"), "")
         if answer:
             return answer
+
+
+def ask_yes_or_no(question: str) -> bool:
+    """Ask; nothing at all means no. Raises EOFError, KeyboardInterrupt."""
+    return _ask(question, "").casefold() in {"y", "yes", "д", "да"}
 
 
 def _ask(question: str, default: str) -> str:

@@ -13,6 +13,7 @@ ACCOUNT_ENDINGS = (
     "This account was removed",
     "The password was set",
     "The password was changed",
+    "This device was revoked",
 )
 """How farewells begin after which this account and password cannot come back."""
 

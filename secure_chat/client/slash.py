@@ -64,7 +64,7 @@ def run(chat: Chat, line: str) -> None:
             )
         )
     if row.needs_text and not rest:
-        raise _usage(row.name)
+        raise usage_of(row.name)
     row.action(chat, rest)
 
 
@@ -84,8 +84,8 @@ def split_line(line: str) -> tuple[str, str]:
 @slash("msg", usage=marked("/msg NAME text"), what=marked("say something to one person"), needs_text=True)
 def msg(chat: Chat, rest: str) -> None:
     """Say something in private."""
-    name, text = _first_and_rest("msg", rest)
-    name = _person(name)
+    name, text = first_and_rest("msg", rest)
+    name = person_of(name)
     chat.people.add(name)
     chat.say(name, text)
 
@@ -95,7 +95,7 @@ def answer(chat: Chat, rest: str) -> None:
     """Answer whoever wrote in private last."""
     if chat.partner is None:
         raise SlashError(_("Nobody has written to you in private yet."))
-    chat.say(_person(chat.partner), rest)
+    chat.say(person_of(chat.partner), rest)
 
 
 @slash("join", usage=marked("/join ROOM"), what=marked("go into a room, or make it"), needs_text=True)
@@ -106,15 +106,15 @@ def join(chat: Chat, rest: str) -> None:
     if known := chat.rooms.get(room):
         chat.rooms.current = known.name
         return
-    label = _ask(chat, "JOIN", room, *([key.strip()] if key.strip() else []))
+    label = send_asked(chat, "JOIN", room, *([key.strip()] if key.strip() else []))
     chat.rooms.ask_for(room, label)
 
 
 @slash("leave", "part", usage=marked("/leave [ROOM]"), what=marked("leave a room for good"))
 def leave(chat: Chat, rest: str) -> None:
     """Stop being a member of a room."""
-    name = _room(chat, rest)
-    _ask(chat, "PART", name)
+    name = room_of(chat, rest)
+    send_asked(chat, "PART", name)
     chat.rooms.about_to_leave(name)
 
 
@@ -132,27 +132,27 @@ def room(chat: Chat, rest: str) -> None:
 @slash("rooms", usage=marked("/rooms"), what=marked("list your rooms and those you could join"))
 def rooms(chat: Chat, rest: str) -> None:  # noqa: ARG001 - every command is given the rest
     """List rooms; the handler of the list's end adds ours."""
-    _ask(chat, "LIST")
+    send_asked(chat, "LIST")
 
 
 @slash("who", usage=marked("/who [ROOM]"), what=marked("list who is online in a room"))
 def who(chat: Chat, rest: str) -> None:
     """List who is online."""
-    name = _room(chat, rest)
-    _ask(chat, "NAMES", name)
+    name = room_of(chat, rest)
+    send_asked(chat, "NAMES", name)
     chat.rooms.asked_about.add(fold(name))
 
 
 @slash("whois", usage=marked("/whois NAME"), what=marked("tell about a person"), needs_text=True)
 def whois(chat: Chat, rest: str) -> None:
     """Ask the server about a person."""
-    _ask(chat, "WHOIS", _person(rest))
+    send_asked(chat, "WHOIS", person_of(rest))
 
 
 @slash("topic", usage=marked("/topic [text]"), what=marked("show or set the topic of this room"))
 def topic(chat: Chat, rest: str) -> None:
     """Show or set the current room's topic."""
-    _ask(chat, "TOPIC", _room(chat, ""), *([rest] if rest else []))
+    send_asked(chat, "TOPIC", room_of(chat, ""), *([rest] if rest else []))
 
 
 @slash("me", usage=marked("/me text"), what=marked("say what you do: /me waves"), needs_text=True)
@@ -164,20 +164,7 @@ def me(chat: Chat, rest: str) -> None:
 @slash("away", usage=marked("/away [text]"), what=marked("tell that you are away; without text: back again"))
 def away(chat: Chat, rest: str) -> None:
     """Be away, or back."""
-    _ask(chat, "AWAY", *([rest] if rest else []))
-
-
-@slash(
-    "mute",
-    usage=marked("/mute NAME DURATION [REASON]"),
-    what=marked("silence a person (10m, 2h, 1d, off)"),
-    needs_text=True,
-)
-def mute(chat: Chat, rest: str) -> None:
-    """Silence an account for a while; the server lets only administrators."""
-    name, more = _first_and_rest("mute", rest)
-    duration, _space, reason = more.partition(" ")
-    _ask(chat, "MUTE", _person(name), duration, *([reason.strip()] if reason.strip() else []))
+    send_asked(chat, "AWAY", *([rest] if rest else []))
 
 
 @slash("password", usage=marked("/password"), what=marked("change your password (it is asked for)"))
@@ -225,7 +212,8 @@ def change_password(chat: Chat, old: Secret, new: Secret) -> None:
     chat.ask("PASSWORD", Secret(last))
 
 
-def _ask(chat: Chat, command: str, *params: str) -> str | None:
+def send_asked(chat: Chat, command: str, *params: str) -> str | None:
+    """Send a command with a label, and give the label. Raises SlashError without a connection."""
     _require_connection(chat)
     return chat.ask(command, *params)
 
@@ -235,18 +223,21 @@ def _require_connection(chat: Chat) -> None:
         raise SlashError(_("There is no connection at the moment. Repeat this when it is back."))
 
 
-def _usage(name: str) -> SlashError:
+def usage_of(name: str) -> SlashError:
+    """What says how the command is written."""
     return SlashError(_("Write it like this: {usage}").format(usage=_(COMMANDS[name].usage)))
 
 
-def _first_and_rest(name: str, rest: str) -> tuple[str, str]:
+def first_and_rest(name: str, rest: str) -> tuple[str, str]:
+    """The first word and what follows. Raises SlashError where there is only one."""
     first, _space, more = rest.partition(" ")
     if not more.strip():
-        raise _usage(name)
+        raise usage_of(name)
     return first, more.strip()
 
 
-def _person(name: str) -> str:
+def person_of(name: str) -> str:
+    """A person's name as typed. Raises SlashError where it cannot be one."""
     try:
         return check_account_name(name)
     except InvalidName as error:
@@ -261,7 +252,7 @@ def _room_name(name: str) -> str:
         raise SlashError(_("“{name}” is not a room: {why}.").format(name=name, why=error)) from None
 
 
-def _room(chat: Chat, name: str) -> str:
+def room_of(chat: Chat, name: str) -> str:
     """The room named, or else the current one."""
     if name:
         return _room_name(name)

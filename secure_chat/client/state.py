@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from secure_chat.client import incoming, numerics, slash
+from secure_chat.client import administration, incoming, numerics, slash
+from secure_chat.client.device_token import TokenRequest
 from secure_chat.client.events import Event, Kind, Said, Told, Tone, View
 from secure_chat.client.handlers import handle
 from secure_chat.client.login import POST_ID, Login, LoginRefused, Step
@@ -28,24 +29,31 @@ LEAVE_SECONDS = 5.0
 """How long a goodbye may take."""
 WINDOW_POSTS = 32
 """How many unconfirmed posts a script may have before its next line is read."""
-HANDLER_MODULES = (incoming, numerics)
-"""Imported so that their handlers are in the table."""
+TABLE_MODULES = (administration, incoming, numerics)
+"""Imported so that their commands and handlers are in the tables."""
 
 
 class Chat:
     """One user's chat over any number of connections, one after the other.
 
     `scripted`: lines come from a script, so a line never goes to another room than the script meant, and the end
-    of input waits until everything said is confirmed.
+    of input waits until everything said is confirmed. `token_request`: how a token takes the password's place.
     """
 
     def __init__(
-        self, identity: str, password: Secret, *, new_id: Callable[[], str], scripted: bool = False
+        self,
+        identity: str,
+        password: Secret,
+        *,
+        new_id: Callable[[], str],
+        scripted: bool = False,
+        token_request: TokenRequest | None = None,
     ) -> None:
         self.identity = identity
         self.password = password
         self.next_password: Secret | None = None
         self.scripted = scripted
+        self.token_request = token_request
         self.phase = Phase.OFFLINE
         self.exit_code: ExitCode | None = None
         self.was_ready = False
@@ -325,6 +333,8 @@ class Chat:
         self.rooms.restored(first_time=not back)
         text = _("Back again as {name}.") if back else _("Connected as {name}. /help lists what you can do.")
         self.tell(Tone.CONNECTION, text.format(name=self.nick))
+        if self.token_request is not None:
+            self.token_request.begin(self)
         self._send_posts()
         if self._finish_by is not None:
             self._put_barrier()

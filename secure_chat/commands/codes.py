@@ -6,13 +6,14 @@ from dataclasses import replace
 from urllib.parse import quote
 
 from secure_chat.chat.accounts import Account
-from secure_chat.chat.codes import CODES_LIMIT, Code, Purpose, digest_of
+from secure_chat.chat.codes import CODES_LIMIT, Code, Purpose
 from secure_chat.chat.deliveries import HashPassword
 from secure_chat.chat.effects import CodeSet, LoginFailed
 from secure_chat.chat.errors import CommandError
 from secure_chat.chat.sessions import Application
 from secure_chat.chat.settings import RegistrationMode
 from secure_chat.commands.context import Context
+from secure_chat.protocol.codes import digest_of
 from secure_chat.protocol.message import Secret
 from secure_chat.protocol.names import fold
 

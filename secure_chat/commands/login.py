@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from secure_chat.chat.accounts import Account
 from secure_chat.chat.deliveries import CheckPassword, ToSession
-from secure_chat.chat.devices import SEEN_AGAIN_US, is_token, token_digest
+from secure_chat.chat.devices import SEEN_AGAIN_US, token_digest
 from secure_chat.chat.effects import (
     AccountSet,
     Audited,
@@ -27,7 +27,7 @@ from secure_chat.commands.context import Context
 from secure_chat.protocol.message import Secret
 from secure_chat.protocol.names import InvalidName, check_account_name, fold
 from secure_chat.protocol.numerics import Numeric
-from secure_chat.protocol.sasl import Credentials, Identity, parse_identity
+from secure_chat.protocol.sasl import Credentials, Identity, is_token, parse_identity
 
 KNOWN_PAIR_US = 30 * 86_400 * 1_000_000
 """How long a pair of account and address that logged in is exempt from the address's throttle."""

@@ -16,6 +16,7 @@ PAYLOAD_LIMIT_BYTES = 4096
 PASSWORD_LIMIT_BYTES = 1024
 """Longest password taken, in UTF-8."""
 MECHANISMS = ("PLAIN",)
+TOKEN_PREFIX = "sct1_"  # noqa: S105 - what a device's token begins with, not one of them
 
 
 class SaslError(ProtocolError):
@@ -24,6 +25,11 @@ class SaslError(ProtocolError):
 
 class SaslTooLong(SaslError):
     """The payload, or one chunk of it, is too long (numeric 905)."""
+
+
+def is_token(password: str) -> bool:
+    """Whether what comes as a password can only be a device's token."""
+    return password.startswith(TOKEN_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)

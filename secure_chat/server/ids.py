@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import secrets
 
-from secure_chat.chat.codes import ALPHABET, RANDOM_CHARACTERS, write_code
-from secure_chat.chat.devices import TOKEN_PREFIX
+from secure_chat.protocol.codes import ALPHABET, RANDOM_CHARACTERS, write_code
 from secure_chat.protocol.message import Secret
+from secure_chat.protocol.sasl import TOKEN_PREFIX
 
 MSGID_BYTES = 15
 

@@ -52,10 +52,10 @@ def end(client: pexpect.spawn[str]) -> int | None:
 
 def test_the_questions_come_in_order_and_nothing_is_sent_before_trust(start: Start, server: StubServer) -> None:
     client = start()
-    client.expect_exact("Enter the server (host or host:port): ")
+    client.expect_exact("Enter the server (host or host:port, or paste the link you were given): ")
     client.sendline("no server")
     client.expect_exact("is not a server")
-    client.expect_exact("Enter the server (host or host:port): ")
+    client.expect_exact("Enter the server (host or host:port, or paste the link you were given): ")
     client.sendline(f"localhost:{server.port}")
     client.expect_exact("Enter your name: ")
     client.sendline("ivan")
@@ -76,7 +76,7 @@ def test_the_questions_come_in_order_and_nothing_is_sent_before_trust(start: Sta
     assert server.said() == ["#lobby hello"]
 
     again = start()
-    again.expect_exact(f"Enter the server (host or host:port) [localhost:{server.port}]: ")
+    again.expect_exact(f"Enter the server (host or host:port, or paste the link you were given) [localhost:{server.port}]: ")
     again.sendline("")
     again.expect_exact("Enter your name [ivan]: ")
     again.sendline("")

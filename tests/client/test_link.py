@@ -24,12 +24,12 @@ from secure_chat.client.link import (
     EndOfInput,
     Input,
     Link,
-    NewPassword,
     Quit,
     Typed,
     pauses,
 )
 from secure_chat.client.outcome import ExitCode
+from secure_chat.client.secret_questions import NewPassword
 from secure_chat.client.state import Chat
 from secure_chat.client.trust import Trust
 from secure_chat.protocol.message import Secret

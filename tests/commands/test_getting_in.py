@@ -18,6 +18,7 @@ from secure_chat.commands.ignoring import IGNORED_LIMIT
 from secure_chat.commands.invitations import OPEN_PER_MEMBER, PEOPLE_LIMIT
 from secure_chat.commands.redeeming import PasswordHashed
 from secure_chat.commands.startup import forget_codes, set_reach
+from secure_chat.protocol.codes import digest_of, write_code
 from secure_chat.server.happenings import Asked
 from tests.conversation.house import House
 from tests.conversation.wire import Client
@@ -172,9 +173,9 @@ def test_a_quota_has_bounded_memory() -> None:
 
 def test_codes_as_people_type_them() -> None:
     """Small letters, spaces, look-alikes; and what is mistyped is noticed."""
-    secret = codes.write_code("0123456789ABCDEFGHJKMNPQRS").reveal()
-    digest = codes.digest_of(secret)
+    secret = write_code("0123456789ABCDEFGHJKMNPQRS").reveal()
+    digest = digest_of(secret)
     assert digest is not None
-    assert codes.digest_of(secret.lower().replace("-", " ").replace("0", "o").replace("1", "l")) == digest
+    assert digest_of(secret.lower().replace("-", " ").replace("0", "o").replace("1", "l")) == digest
     for wrong in ("", secret[:-1], secret + "0", secret.replace("2", "3"), secret.replace("A", "U"), "ж" * 27):
-        assert codes.digest_of(wrong) is None, wrong
+        assert digest_of(wrong) is None, wrong
