@@ -20,6 +20,11 @@ RECEIVE_BYTES = 32_768
 READ_BUDGET_BYTES = 32_768
 LINE_OVERHEAD_BYTES = 256
 """What a parsed line costs beside its bytes: many short lines are not for free."""
+EMPTY_LIMIT_BYTES = 65_536
+"""What may come beyond EMPTY_PER_BYTE for each byte of lines. Two peers that only renewed their keys cost a worker
+half its time, and everybody else 180 ms a line."""
+EMPTY_PER_BYTE = 64
+"""A record with one byte of a line in it is shorter."""
 WRITE_BYTES = 65_536
 ENCRYPT_BYTES = 8_192
 """What OpenSSL is given at once. Its buffer for what comes out never shrinks: given WRITE_BYTES, each of 300
@@ -60,6 +65,7 @@ class Connection:
         "channel",
         "close_reason",
         "deadline",
+        "empty_bytes",
         "exempt",
         "form",
         "goodbye_sent",
@@ -111,6 +117,7 @@ class Connection:
         self.unread: deque[tuple[Message | ProtocolError, int]] = deque()
         self.unread_bytes = 0
         self.has_more = False
+        self.empty_bytes = 0
         self.authenticated = False
         self.held_since: float | None = None
         self.refused_since: float | None = None
@@ -159,6 +166,8 @@ class Connection:
         self.channel.feed(data)
         if not self.channel.established:
             self._shake_hands(ended=not data)
+        else:
+            self.empty_bytes += len(data)
 
     def _shake_hands(self, *, ended: bool) -> None:
         try:
@@ -172,13 +181,15 @@ class Connection:
     def decrypt(self) -> None:
         """Turn what has come into lines, at most about READ_BUDGET_BYTES; `has_more` tells of a rest.
 
-        A selector does not wake for bytes that are decrypted but not read. Raises TlsClosed, TlsFailed.
+        A selector does not wake for bytes that are decrypted but not read. Raises TlsClosed, TlsFailed, and
+        ConnectionGone where hardly anything of what comes is lines.
         """
         self.has_more = False
         taken = 0
         try:
             while self.channel.may_have_more and (data := self.channel.read()):
                 taken += len(data)
+                self.empty_bytes = max(0, self.empty_bytes - EMPTY_PER_BYTE * len(data))
                 for line in self.lines.feed(data):
                     self._keep(line)
                 if taken >= READ_BUDGET_BYTES or self.unread_bytes >= self._limits.unread_bytes:
@@ -186,6 +197,9 @@ class Connection:
                     return
         finally:
             self._take_outgoing()
+        if self.empty_bytes > EMPTY_LIMIT_BYTES:
+            text = "the peer sends TLS records with nothing in them"
+            raise ConnectionGone(text)
 
     def _keep(self, line: bytes | ProtocolError) -> None:
         if isinstance(line, ProtocolError):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import socket
+import subprocess
 import threading
 from pathlib import Path
 
@@ -130,3 +132,17 @@ def test_a_log_that_nobody_reads_holds_up_nobody(home: Path) -> None:
         alice.send(f"PRIVMSG #lobby :{n}")
         bob.expect(rf" PRIVMSG #lobby :?{n}$")
     assert server.stop() == 0
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed (apt install openssl)")
+def test_a_flood_of_new_keys_ends_with_its_connection(server: ServerProcess) -> None:
+    """TLS 1.3 lets a peer renew its keys at any time, and each costs us more than it."""
+    command = ["openssl", "s_client", "-connect", f"127.0.0.1:{server.port}", "-tls1_3"]
+    peer = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert peer.stdin is not None
+    with contextlib.suppress(OSError), peer.stdin:
+        while peer.poll() is None:
+            peer.stdin.write(b"K\n")
+            peer.stdin.flush()
+    peer.wait(END_SECONDS)
+    server.wait_for_log('reason="the peer sends TLS records with nothing in them"')
