@@ -6,7 +6,6 @@ Needs tmux. What differs from run to run (times, port, fingerprint, folders) is 
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -45,9 +44,6 @@ def main() -> int:
 def transcript(folder: Path) -> str:
     """The screens of one server and three people, as Markdown."""
     home = folder / "home"
-    for name in PEOPLE:
-        add = [*PROGRAM, "user", "add", name, "--password-stdin", "--home", str(home)]
-        subprocess.run(add, input=PASSWORD, text=True, check=True, capture_output=True)
     terminals: dict[str, Terminal] = {}
 
     def open_terminal(who: str, command: list[str]) -> Terminal:
@@ -58,20 +54,19 @@ def transcript(folder: Path) -> str:
     try:
         server = open_terminal("server", [*PROGRAM, "serve", "--home", str(home), "--listen", "127.0.0.1:0"])
         server.wait_for("info ready")
+        screens = {"server": server.screen()}  # before what people do scrolls it away
         port = re.findall(r"127\.0\.0\.1:(\d+)", server.screen())[0]
-        for name in PEOPLE:
-            where = [f"{name}@localhost:{port}", "--ca", str(home / "certs" / "ca.pem"), "--lang", "en"]
-            person = open_terminal(name, [*PROGRAM, "connect", *where])
-            person.wait_for("password:")
-            person.type(PASSWORD)
-            person.wait_for(f"Connected as {name}")
+        connect = ["env", f"SECURE_CHAT_HOME={home}", *PROGRAM, "connect", "--lang", "en"]
+        alice = open_terminal("alice", connect)
+        become_owner(alice, code_in(server))
+        for guest in ("bob", "carol"):
+            bring_in(open_terminal(guest, [*PROGRAM, "connect", "--lang", "en"]), guest, invitation(alice, guest))
         talk(terminals)
-        screens = {"carol": terminals["carol"].screen()}
+        screens["carol"] = terminals["carol"].screen()
         terminals["carol"].type("/quit")
         for who in ("alice", "bob"):
             terminals[who].wait_for("carol has gone offline")
             screens[who] = terminals[who].screen()
-        screens["server"] = server.screen()
         return "".join(block(who, screens[who], folder, port) for who in ("server", *PEOPLE))
     finally:
         if "server" in terminals:  # a terminal that closes only makes a server read its certificate again
@@ -79,6 +74,47 @@ def transcript(folder: Path) -> str:
             wait_for(lambda: not (home / "control.sock").exists())
         for terminal in terminals.values():
             terminal.close()
+
+
+def code_in(server: Terminal) -> str:
+    """The owner code that the server shows."""
+    return re.findall(r"owner code: (\S+)", server.screen())[0]
+
+
+def become_owner(alice: Terminal, code: str) -> None:
+    """The first one in: by the code, on the machine of the server."""
+    for question, answer in (
+        ("Enter your name:", "alice"),
+        ("Choose a password:", PASSWORD),
+        ("The same password again:", PASSWORD),
+        ("to log in with that password):", code),
+        ("recovery codes", "no"),
+    ):
+        alice.wait_for(question)
+        alice.type(answer)
+    alice.wait_for("Connected as alice")
+
+
+def invitation(alice: Terminal, guest: str) -> str:
+    """The link that Alice makes for somebody."""
+    alice.type(f"/invitation for={guest}")
+    alice.wait_for(f"Give this to {guest};")
+    whole = "".join(line.strip() for line in alice.screen().splitlines())
+    return re.findall(rf"secure-chat://[^ #]*name={guest}#[0-9A-Z-]{{31}}", whole)[-1]
+
+
+def bring_in(terminal: Terminal, guest: str, link: str) -> None:
+    """Somebody comes in with a link."""
+    for question, answer in (
+        ("Enter the server", link),
+        (f"Enter your name [{guest}]:", ""),
+        ("Choose a password:", PASSWORD),
+        ("The same password again:", PASSWORD),
+        ("recovery codes", "no"),
+    ):
+        terminal.wait_for(question)
+        terminal.type(answer)
+    terminal.wait_for(f"Connected as {guest}")
 
 
 def talk(people: dict[str, Terminal]) -> None:
@@ -102,7 +138,8 @@ def block(who: str, screen: str, folder: Path, port: str) -> str:
     """One screen, with what differs from run to run replaced."""
     text = screen.replace(str(folder / "home"), ".home").replace(port, "6697")
     text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "2026-11-21T12:00:00Z", text)
-    text = re.sub(r"owner code: \S+", "owner code: 6FG14-0BAMJ-…", text)
+    text = re.sub(r"secure-chat://.*?#[0-9A-Z-]{31}", "secure-chat://…", text, flags=re.DOTALL)
+    text = re.sub(r"\b[0-9A-Z]{5}-[0-9A-Z]{5}-\S+", "6FG14-0BAMJ-…", text)
     text = re.sub(r"process=\d+", "process=4711", text)
     text = re.sub(r"until \d{4}-\d\d-\d\d", "until 2027-12-23", text)
     text = re.sub(r"SHA256:\S+", "SHA256:x9JmVZ…", text)

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-import platformdirs
 
 from secure_chat.errors import CertificateError
 from secure_chat.server import certificates as files
+from secure_chat.server.home import Home, default_home
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 def default_directory() -> Path:
     """The `certs` folder of the default home."""
-    return platformdirs.user_data_path("secure-chat", appauthor=False) / "certs"
+    return Home(default_home()).certs
 
 
 def options_of_making(command: Decorated) -> Decorated:

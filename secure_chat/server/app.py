@@ -186,7 +186,9 @@ class Server:
 
     def reach(self) -> Reach:
         """How people reach the server, by the certificate that is on disk now."""
-        return reach_of(self._foundation.config, self.certs, self.sockets[0].getsockname()[1])
+        host, port = self.sockets[0].getsockname()[:2]
+        everywhere = host in ("0.0.0.0", "::")  # noqa: S104 - only compared
+        return reach_of(self._foundation.config, self.certs, "" if everywhere else host, port)
 
     def _renew(self) -> None:
         """Renew our own certificate 30 days ahead (design §7)."""

@@ -10,6 +10,10 @@ import platformdirs
 
 from secure_chat.errors import SecureChatError
 
+HOME_VARIABLE = "SECURE_CHAT_HOME"
+CERTS_VARIABLE = "SECURE_CHAT_CERTS"
+"""They name the home, and the folder of the certificates, where the command line does not: those of a checkout."""
+
 
 class HomeInUse(SecureChatError):
     """Another process has the home."""
@@ -29,7 +33,7 @@ class Home:
         self.pepper = path / "pepper"
         self.lock = path / "lock"
         self.socket = path / "control.sock"
-        self.certs = path / "certs"
+        self.certs = Path(os.environ.get(CERTS_VARIABLE) or path / "certs")
         self.owner_code = path / "owner-code"
         """The owner code, where there was no terminal to show it on."""
         self.address = path / "address.json"
@@ -46,7 +50,7 @@ class Home:
 
 def default_home() -> Path:
     """Where the home is when none is named."""
-    return Path(platformdirs.user_data_path("secure-chat", appauthor=False))
+    return Path(os.environ.get(HOME_VARIABLE) or platformdirs.user_data_path("secure-chat", appauthor=False))
 
 
 class HomeLock:

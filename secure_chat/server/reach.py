@@ -21,13 +21,16 @@ from secure_chat.server.certificates import (
 DEFAULT_PORT = 6697
 
 
-def reach_of(config: Config, certs: Path, port: int = DEFAULT_PORT) -> Reach:
-    """The address for links, and the pin of the certificate in `certs`; `port` is where the server listens.
+def reach_of(config: Config, certs: Path, host: str = "", port: int = DEFAULT_PORT) -> Reach:
+    """The address for links, and the pin of the certificate in `certs`.
+
+    `host` and `port` are where the server listens, "" for all addresses; what is configured goes before that.
 
     A certificate of our own CA is pinned; another one the system vouches for, and its key may change.
     """
     certificate = certs / "server.pem"
-    host, at_port = _split(config.server.public_address, port)
+    configured, at_port = _split(config.server.public_address, port)
+    host = configured or host
     try:
         host = host or _own_host(certificate)
         ours = (certs / "ca.pem").exists()

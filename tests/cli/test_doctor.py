@@ -66,8 +66,8 @@ def test_a_real_server_as_seen_from_outside(start: Start, tmp_path: Path) -> Non
 
 
 def test_the_script_of_the_checkout() -> None:
-    script = Path(__file__).resolve().parents[2] / "scripts" / "doctor"
-    done = subprocess.run([script, "127.0.0.1:1"], cwd="/", capture_output=True, text=True, check=False)
+    script = Path(__file__).resolve().parents[2] / "scripts" / "secure-chat"
+    done = subprocess.run([script, "doctor", "127.0.0.1:1"], cwd="/", capture_output=True, text=True, check=False)
     assert (done.returncode, "127.0.0.1:1" in done.stdout) == (1, True), done.stderr
 
 

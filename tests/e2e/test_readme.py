@@ -12,6 +12,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
+GROUPS = "user|certs|trust|completion|invite|device"
+PLAIN = "serve|connect|doctor|invite|audit"
 
 
 @pytest.mark.once
@@ -29,7 +31,7 @@ def test_files_it_links_to_are_there(path: str) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    sorted(set(re.findall(r"`?secure-chat ((?:user|certs|trust|completion) \w+|serve|connect|doctor)", README))),
+    sorted(set(re.findall(rf"secure-chat ((?:{GROUPS}) [a-z]+|{PLAIN})", README))),
 )
 def test_commands_it_names_are_there(command: str) -> None:
     done = subprocess.run(
@@ -41,6 +43,6 @@ def test_commands_it_names_are_there(command: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("script", sorted(set(re.findall(r"scripts/(\w+)", README))))
+@pytest.mark.parametrize("script", sorted(set(re.findall(r"scripts/([\w-]+)", README))))
 def test_scripts_it_names_are_there_and_run(script: str) -> None:
     assert any(path.exists() for path in (ROOT / "scripts" / script, ROOT / "scripts" / f"{script}.py"))
