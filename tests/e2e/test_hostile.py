@@ -127,11 +127,15 @@ class PausedServer(ServerProcess):
 
 def test_a_log_that_nobody_reads_holds_up_nobody(home: Path) -> None:
     server = PausedServer(home, "--log-level", "debug").wait_until_ready()
-    alice, bob = log_in(server, "alice"), log_in(server, "bob")
-    for n in range(PIPE_BYTES // LINE_BYTES):
-        alice.send(f"PRIVMSG #lobby :{n}")
-        bob.expect(rf" PRIVMSG #lobby :?{n}$")
-    assert server.stop() == 0
+    try:
+        alice, bob = log_in(server, "alice"), log_in(server, "bob")
+        for n in range(PIPE_BYTES // LINE_BYTES):
+            alice.send(f"PRIVMSG #lobby :{n}")
+            bob.expect(rf" PRIVMSG #lobby :?{n}$")
+        assert server.stop() == 0
+    finally:
+        if server.process.poll() is None:
+            server.kill()
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed (apt install openssl)")
