@@ -58,7 +58,9 @@ class ControlSocket:
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
-        self._path.unlink(missing_ok=True)
+        # On a disk that is read-only by now it stays; the next server takes it away.
+        with contextlib.suppress(OSError):
+            self._path.unlink(missing_ok=True)
 
     def _run(self) -> None:
         while not self._ending.is_set():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import platformdirs
@@ -75,5 +76,6 @@ class HomeLock:
 
     def release(self) -> None:
         """Give the lock back."""
-        os.ftruncate(self._file, 0)
+        with suppress(OSError):  # read-only by now: what stands in it is only who held it last
+            os.ftruncate(self._file, 0)
         os.close(self._file)

@@ -27,7 +27,7 @@ SMALL_DISK = (
 FAULTS = {
     "a sync fails": ("fdatasync,fsync", "EIO"),
     "writing fails": ("pwrite64", "EIO"),
-    "read-only": ("pwrite64,ftruncate,fdatasync,fsync,unlink", "EROFS"),
+    "read-only": ("pwrite64,ftruncate,fdatasync,fsync,unlink,unlinkat", "EROFS"),
 }
 pytestmark = pytest.mark.once  # nothing here depends on the Python
 
@@ -99,7 +99,7 @@ def test_what_is_echoed_is_on_the_disk_that_fails(start: Start, tmp_path: Path, 
         bob.barrier()
         said = [f"it is {text}" for text, answer in answers.items() if answer == "echo"]
         assert told(bob) == ["it is first", *said]
-    assert "the store failed" in server.text
+    server.wait_for_log("the store failed")
     for text in answers:
         post_until_kept(alice, text)
     assert post(bob, "last") == "echo"
@@ -109,6 +109,16 @@ def test_what_is_echoed_is_on_the_disk_that_fails(start: Start, tmp_path: Path, 
     kept = stored(server.home / "chat.db")
     assert sorted(kept) == sorted(f"it is {text}" for text in ("first", "second", "third", "last"))
     assert told(bob) == kept
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed (apt install strace)")
+def test_a_server_whose_disk_is_read_only_says_goodbye(start: Start, tmp_path: Path) -> None:
+    server = start().wait_until_ready()
+    alice = log_in(server, "alice")
+    with failing(server, tmp_path / "trace", "read-only"):
+        assert post(alice, "lost") == "STORAGE_ERROR"
+        assert server.stop() == 0, server.text
+    alice.expect("^ERROR :Server is shutting down")
 
 
 def on_small_disk(home: Path) -> tuple[str, ...]:
@@ -144,7 +154,7 @@ def test_a_disk_that_is_full(start: Start, home: Path, tmp_path: Path) -> None:
     answers["more"] = post(alice, "more")
     bob.barrier()
     assert told(bob) == [f"it is {text}" for text, answer in answers.items() if answer == "echo"]
-    assert "disk is full" in server.text
+    server.wait_for_log("disk is full")
     filler.unlink()
     for text in answers:
         post_until_kept(alice, text)
