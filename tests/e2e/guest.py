@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 import pexpect
 
-from tests.e2e.server_process import PROGRAM
+from tests.e2e.server_process import PROGRAM, ServerProcess, run_tool
 
 DEADLINE_SECONDS = 20.0
 OWN_PASSWORD = "seven green kettles"
@@ -111,3 +111,14 @@ class Guest:
     def close(self) -> None:
         """End it in any case."""
         self.terminal.close(force=True)
+
+
+Come = Callable[..., Guest]
+
+
+def invited(server: ServerProcess, *arguments: str) -> str:
+    """The link that `secure-chat invite` prints."""
+    done = run_tool("invite", *arguments, "--home", str(server.home))
+    assert done.returncode == 0, done.stderr
+    (link,) = re.findall(r"secure-chat://\S+", done.stdout)
+    return str(link)

@@ -12,14 +12,13 @@ import pexpect
 import pytest
 
 from tests.conftest import CONFIG
-from tests.e2e.guest import OWN_PASSWORD, Guest
+from tests.e2e.guest import OWN_PASSWORD, Come, invited
 from tests.e2e.irc_client import IrcClient, log_in
 from tests.e2e.server_process import PROGRAM, START_SECONDS, ServerProcess, run_tool
 
 CODE = r"[0-9A-Z]{5}-[0-9A-Z]{5}-[0-9A-Z]{5}-[0-9A-Z]{6}-[0-9A-Z]{6}"
 TOKENS = ".local/state/secure-chat/tokens.json"
 First = Callable[[], ServerProcess]
-Come = Callable[..., Guest]
 pytestmark = pytest.mark.once
 
 
@@ -47,20 +46,6 @@ def first(empty: Path) -> Iterator[First]:
         assert "Traceback" not in server.text, server.text
 
 
-@pytest.fixture
-def come(tmp_path: Path) -> Iterator[Come]:
-    """Starts clients at terminals, each name with a HOME of its own, and ends them after the test."""
-    guests: list[Guest] = []
-
-    def start_client(whose: str, *arguments: str, **variables: str) -> Guest:
-        guests.append(Guest(tmp_path / whose, *arguments, variables=variables))
-        return guests[-1]
-
-    yield start_client
-    for guest in guests:
-        guest.close()
-
-
 def stranger(server: ServerProcess) -> IrcClient:
     """A connection before its login."""
     client = IrcClient(server.port, server.ca)
@@ -73,14 +58,6 @@ def why_refused(server: ServerProcess, code: str) -> str:
     client = stranger(server)
     client.send("REGISTER ann * :seven green kettles", f"VERIFY ann {code}")
     return client.expect("FAIL VERIFY INVALID_CODE").params[-1]
-
-
-def invited(server: ServerProcess, *arguments: str) -> str:
-    """The link that `secure-chat invite` prints."""
-    done = run_tool("invite", *arguments, "--home", str(server.home))
-    assert done.returncode == 0, done.stderr
-    (link,) = re.findall(r"secure-chat://\S+", done.stdout)
-    return str(link)
 
 
 # The owner
@@ -166,11 +143,9 @@ def test_the_owner_comes_in_with_nothing_but_the_code(first: First, empty: Path,
 
 
 @pytest.fixture
-def home(home: Path) -> Path:
+def home(home_with_address: Path) -> Path:
     """The usual home, with an address for links."""
-    with (home / "config.toml").open("a") as file:
-        file.write('[server]\npublic_address = "localhost"\n')
-    return home
+    return home_with_address
 
 
 def test_a_guest_comes_in_by_the_link(server: ServerProcess, come: Come) -> None:
