@@ -93,6 +93,7 @@ def _serve(
     from secure_chat.server.home import Home
     from secure_chat.server.local import announce, withdraw
     from secure_chat.server.owner_code import make_owner_code
+    from secure_chat.server.reach import host_of
     from secure_chat.server.ready import ensure_certificates, ready_text
 
     assert isinstance(home, Home)
@@ -104,7 +105,7 @@ def _serve(
         log = logging.getLogger("secure_chat.server")
         log.info("start", extra={"facts": {"home": home.path, "process": os.getpid()}})
         logs.flush()
-        for notice in ensure_certificates(certs):
+        for notice in ensure_certificates(certs, host_of(foundation.config.server.public_address)):
             click.echo(notice)
         foundation.engine.run_once(ensure_lobby)
         foundation.engine.run_once(forget_codes)

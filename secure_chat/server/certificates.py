@@ -102,10 +102,10 @@ def renew(directory: Path, hosts: Sequence[str] = (), *, now: datetime, days: in
         raise CertificateError(text + _start_anew(directory))
     given = [parse_host(host) for host in hosts]
     for host in given:
-        if not _permits(ca, host):
+        if not permits(ca, host):
             text = f"The nameConstraints of {directory / CA_CERTIFICATE} do not allow {host}. "
             raise CertificateError(text + _start_anew(directory, f" --host {host}"))
-    found = [host for host in machine_hosts() if _permits(ca, host)]
+    found = [host for host in machine_hosts() if permits(ca, host)]
     renewed = _make_leaf(leaf_key, ca, ca_key, [*_names(leaf), *given, *found], now, days)
     _install(
         directory,
@@ -311,7 +311,8 @@ def _names(certificate: x509.Certificate) -> list[Host]:
     return [*dns, *(ip_address(str(address)) for address in names.get_values_for_type(x509.IPAddress))]
 
 
-def _permits(ca: x509.Certificate, host: Host) -> bool:
+def permits(ca: x509.Certificate, host: Host) -> bool:
+    """Whether the nameConstraints of this CA let it sign for the host."""
     try:
         trees = ca.extensions.get_extension_for_class(x509.NameConstraints).value.permitted_subtrees or ()
     except x509.ExtensionNotFound:

@@ -29,6 +29,7 @@ from secure_chat.server.foundation import settings_of
 from secure_chat.server.home import Home
 from secure_chat.server.lock_holder import Holder, holder_of
 from secure_chat.server.passwords import load_or_create_pepper
+from secure_chat.server.reach import host_of, how_to_cover
 from secure_chat.server.store_doctor import Store, examine_store
 from secure_chat.server.tls_context import build_server_context
 
@@ -245,17 +246,15 @@ def _judge_certificates(certs: Path, config: Config | None, now: datetime) -> It
 
 
 def _judge_names(certs: Path, config: Config | None, *, ours: bool) -> Iterator[Finding]:
-    public = config.server.public_address if config else ""
-    host = public.rpartition(":")[0] if public.rpartition(":")[2].isdigit() else public
-    wanted = [host.strip("[]")] if host else []
+    host = host_of(config.server.public_address) if config else ""
+    wanted = [host] if host else []
     if ours:
         wanted += [str(host) for host in machine_hosts()]
     missing = [name for name in dict.fromkeys(wanted) if not covers(certs / LEAF_CERTIFICATE, name)]
     if missing:
         text = f"The certificate is not for {', '.join(missing)}."
-        options = "".join(f" --host {name}" for name in missing)
-        remedy = f"For who connects by that: {command('renew', certs, options)}, then send the server SIGHUP."
-        yield (problem if host and host.strip("[]") in missing else warning)(text, remedy)
+        remedy = f"For who connects by that: {how_to_cover(certs, missing)}."
+        yield (problem if host in missing else warning)(text, remedy)
     elif wanted:
         yield ok(
             "The certificate is for the names and addresses of this computer." if ours else f"It is for {host}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
@@ -11,9 +12,13 @@ from secure_chat.chat.settings import Reach
 from secure_chat.config import Config
 from secure_chat.errors import CertificateError
 from secure_chat.server.certificates import (
+    CA_CERTIFICATE,
+    CA_KEY,
     command,
     covers,
     machine_addresses,
+    parse_host,
+    permits,
     public_key_fingerprint,
     read_certificate,
 )
@@ -43,9 +48,28 @@ def reach_of(config: Config, certs: Path, host: str = "", port: int = DEFAULT_PO
     address = f"[{host}]:{at_port}" if ":" in host else f"{host}:{at_port}"
     trouble = ""
     if not covered:
-        renew = command("renew", certs, f" --host {host}")
-        trouble = f"The certificate does not cover {host}; run {renew}, and restart the server"
+        trouble = f"The certificate does not cover {host}. {how_to_cover(certs, [host])}"
     return Reach(address, pin, trouble, ca, sha1)
+
+
+def how_to_cover(certs: Path, hosts: Sequence[str]) -> str:
+    """What to do where the certificate in `certs` is not for these hosts. Raises CertificateError."""
+    options = "".join(f" --host {host}" for host in hosts)
+    if not all((certs / name).exists() for name in (CA_CERTIFICATE, CA_KEY)):
+        return f"Put a certificate for {', '.join(hosts)} into {certs}, then send the server SIGHUP"
+    ca = read_certificate(certs / CA_CERTIFICATE)
+    if all(permits(ca, parse_host(host)) for host in hosts):
+        return f"Run {command('renew', certs, options)}, then send the server SIGHUP"
+    anew = command("create", certs, f"{options} --force")
+    return (
+        f"Run {anew}, then send the server SIGHUP (it has another key then: links and fingerprints that were "
+        "handed out before are worth nothing)"
+    )
+
+
+def host_of(address: str) -> str:
+    """The host in `[server] public_address`, "" where none is configured."""
+    return _split(address, DEFAULT_PORT)[0]
 
 
 def _split(address: str, port: int) -> tuple[str, int]:

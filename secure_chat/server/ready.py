@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from secure_chat.server.app import Server
 
 
-def ensure_certificates(certs: Path) -> Iterator[str]:
-    """Make a certificate where there is none; what to tell the owner. Raises CertificateError."""
+def ensure_certificates(certs: Path, host: str) -> Iterator[str]:
+    """Make a certificate where there is none, also for `host` if that is not ""; what to tell the owner. Raises
+    CertificateError.
+    """
     if not (certs / "server.pem").exists() and not (certs / "server.key").exists():
-        made = create(certs, now=datetime.now(UTC))
+        made = create(certs, [host] if host else [], now=datetime.now(UTC))
         yield f"Made a certificate in {made.directory}, valid until {made.valid_until:%Y-%m-%d}."
 
 
