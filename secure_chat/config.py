@@ -134,6 +134,15 @@ class Rooms(Section, frozen=True):
     ] = 50
 
 
+class History(Section, frozen=True):
+    """What of the past people see."""
+
+    rights: Annotated[
+        Literal["membership", "room"],
+        _says("What members of a room may read: what was said while they were members, or all of it."),
+    ] = "membership"
+
+
 class Limits(Section, frozen=True):
     """What one peer may use. What a session does costs points, which it gets back with time."""
 
@@ -163,7 +172,7 @@ class Limits(Section, frozen=True):
         Points, _says("Points for any other command, such as MODE, TOPIC, JOIN, NAMES or an unknown one.")
     ] = 0.2
     list_points: Annotated[Points, _says("Points for a query with a long answer: WHO, LIST.")] = 2.0
-    history_points: Annotated[Points, _says("Points for a page of history. No effect yet.")] = 2.0
+    history_points: Annotated[Points, _says("Points for a page of history.")] = 2.0
     search_points: Annotated[Points, _says("Points for a search. No effect yet.")] = 5.0
     joined_room_points: Annotated[
         Points, _says("Points granted per joined room after login: clients query each at start.")
@@ -177,7 +186,7 @@ class Limits(Section, frozen=True):
     silence_seconds: Annotated[Seconds, _says("Silence after which a PING is sent.")] = 90.0
     pong_seconds: Annotated[Seconds, _says("Further silence after which the connection is closed.")] = 60.0
     history_messages: Annotated[
-        int, Meta(ge=1, le=10_000), _says("Messages in one answer of history. No effect yet.")
+        int, Meta(ge=1, le=10_000), _says("Messages in one answer of history.")
     ] = 1000
     search_messages: Annotated[
         int, Meta(ge=1, le=1000), _says("Messages in one answer of a search. No effect yet.")
@@ -209,6 +218,7 @@ class Config(Section, frozen=True):
     passwords: Passwords = field(default_factory=Passwords)
     presence: Presence = field(default_factory=Presence)
     rooms: Rooms = field(default_factory=Rooms)
+    history: History = field(default_factory=History)
     limits: Limits = field(default_factory=Limits)
     log: Log = field(default_factory=Log)
 

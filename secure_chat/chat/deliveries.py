@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from secure_chat.chat.history import Question
 from secure_chat.protocol.capabilities import Profile
 from secure_chat.protocol.message import Message, Secret
 from secure_chat.protocol.relay import Relayed
@@ -111,7 +112,26 @@ class HashPassword:
         return False
 
 
-Job = CheckPassword | HashPassword
+@dataclass(frozen=True, slots=True)
+class ReadHistory:
+    """Ask a reader what was said before; its answer comes as `HistoryRead`, encoded for this profile."""
+
+    session_id: int
+    question: Question
+    profile: Profile
+    batch: bool
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Lines for one session that are encoded already."""
+
+    session_id: int
+    data: bytes = field(repr=False)
+
+
+Job = CheckPassword | HashPassword | ReadHistory
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +168,8 @@ Delivery = (
     | Hangup
     | CheckPassword
     | HashPassword
+    | ReadHistory
+    | Encoded
     | MoreTime
     | PageOnDrain
     | LogLine

@@ -23,6 +23,35 @@ class Kind(StrEnum):
     TOPIC = "topic"
     MODE = "mode"
 
+    @property
+    def command(self) -> str:
+        """The command it is relayed with."""
+        return "PRIVMSG" if self is Kind.POST else self.name
+
+    def text_of(self, params: tuple[str, ...]) -> str:
+        """What is kept of the parameters it was relayed with, beside its place and its subject."""
+        match self:
+            case Kind.KICK:
+                return params[2]
+            case Kind.MODE:
+                return " ".join(params[1:])
+            case _:
+                return params[1] if len(params) > 1 else ""
+
+    def params_of(self, target: str, subject: str, text: str) -> tuple[str, ...]:
+        """The parameters again."""
+        match self:
+            case Kind.JOIN:
+                return (target,)
+            case Kind.PART:
+                return (target, text) if text else (target,)
+            case Kind.KICK:
+                return (target, subject, text)
+            case Kind.MODE:
+                return (target, *text.split(" "))
+            case _:
+                return (target, text)
+
 
 @dataclass(frozen=True, slots=True)
 class InRoom:
@@ -73,8 +102,8 @@ class NewMessage:
 
     @property
     def text(self) -> str:
-        """Its text: the last parameter."""
-        return self.relayed.params[-1]
+        """What is kept of its parameters."""
+        return self.kind.text_of(self.relayed.params)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
+from secure_chat.chat.history import Rights
+
 
 class Inviter(Enum):
     """Who may invite."""
@@ -53,6 +55,8 @@ class Settings:
     registration: RegistrationMode = RegistrationMode.INVITE
     inviter: Inviter = Inviter.ADMINISTRATORS
     reach: Reach = Reach()
+    history_messages: int = 1000
+    history_rights: Rights = Rights.MEMBERSHIP
     grace_seconds: float = 15
     everyone_creates_rooms: bool = True
     rooms_per_account: int = 50

@@ -30,7 +30,6 @@ from secure_chat.protocol.relay import Relayed, format_time
 
 PAGE_MESSAGES = 200
 _POST_ID = re.compile(rf"[!-~]{{1,{POST_ID_LIMIT_CHARACTERS}}}")
-COMMAND_OF_KIND = {Kind.POST: "PRIVMSG", Kind.NOTICE: "NOTICE"}
 
 
 @command("PRIVMSG", usage="PRIVMSG <room|name> :<text>", weight=Weight.POST, lists=Lists.FIRST, list_limit=4)
@@ -58,7 +57,7 @@ def tagmsg(ctx: Context, target: str = "") -> None:
 
 
 def _post(ctx: Context, kind: Kind, target: str, text: str) -> None:
-    name = COMMAND_OF_KIND[kind]
+    name = kind.command
     if not target:
         raise CommandError(f"No recipient given ({name})", Numeric.ERR_NORECIPIENT)
     if not text:
@@ -167,7 +166,7 @@ def relayed_again(ctx: Context, stored: StoredMessage) -> Relayed:
         target = ctx.hub.accounts[where.recipient_id].name
     return Relayed(
         ctx.hub.source_at(stored.sender_id, stored.user),
-        COMMAND_OF_KIND[stored.kind],
+        stored.kind.command,
         (target, stored.text),
         stored.time_us,
         ctx.hub.accounts[stored.sender_id].name,

@@ -143,18 +143,20 @@ def _register_openly(ctx: Context, name: str, password: Secret) -> None:
     ask_for_hash(ctx, "REGISTER", Application(name, password))
 
 
-def hash_settled(ctx: Context, _answer: PasswordHashed) -> None:
+def hash_settled(ctx: Context, answer: PasswordHashed) -> None:
     """Whatever comes of it: the session no longer waits, and may go on with another code or name."""
-    application = ctx.session.application
-    ctx.change_session(waiting=False, application=application and replace(application, digest=None))
+    assert answer.job.session_id == ctx.session.id
+    ctx.change_session(waiting=False)
 
 
-def password_hashed(ctx: Context, answer: PasswordHashed, application: Application) -> None:
+def password_hashed(ctx: Context, answer: PasswordHashed) -> None:
     """Make the account, or set the password, that the code is for. Raises CommandError, Hopeless.
 
     All is asked again: two may have come with one code, or one name (exactly one wins).
     """
-    purpose = answer.job.purpose
+    purpose, application = answer.job.purpose, ctx.session.application
+    assert application is not None
+    ctx.if_lost += _undone(ctx, purpose)
     if answer.new_hash is None:
         raise _refused(purpose, application.name, BUSY_TEXT, "TEMPORARILY_UNAVAILABLE")
     code = ctx.hub.codes.get(application.digest) if application.digest is not None else None
@@ -170,7 +172,6 @@ def password_hashed(ctx: Context, answer: PasswordHashed, application: Applicati
     if code is not None:
         ctx.add(CodeSet(replace(code, uses_left=code.uses_left - 1)))
         ctx.add(LoginSucceeded(ctx.session.address, CODE_FOLDED))
-    ctx.if_lost += _undone(ctx, purpose)
     ctx.change_session(account_id=account.id, epoch=account.epoch, application=None)
 
 

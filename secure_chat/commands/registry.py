@@ -32,6 +32,8 @@ class Weight(Enum):
     POST = auto()
     LIST = auto()
     """A query with a long answer."""
+    HISTORY = auto()
+    """A page of what was said before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ class Capability(StrEnum):
     ACCOUNT_REGISTRATION = "draft/account-registration"
     BATCH = "batch"
     CAP_NOTIFY = "cap-notify"
+    CHATHISTORY = "draft/chathistory"
+    EVENT_PLAYBACK = "draft/event-playback"
     ECHO_MESSAGE = "echo-message"
     EXTENDED_JOIN = "extended-join"
     LABELED_RESPONSE = "labeled-response"
@@ -33,6 +35,8 @@ DESCRIPTIONS: Mapping[Capability, str] = {
     Capability.ACCOUNT_REGISTRATION: "REGISTER and VERIFY; not shown where registration is closed.",
     Capability.BATCH: "Several lines that belong together are marked as one batch.",
     Capability.CAP_NOTIFY: "The client is told when capabilities come and go.",
+    Capability.CHATHISTORY: "CHATHISTORY gives what was said before.",
+    Capability.EVENT_PLAYBACK: "History also has joins, leaves, topics and modes.",
     Capability.ECHO_MESSAGE: "The sender gets its own message back, once it is on disk.",
     Capability.EXTENDED_JOIN: "JOIN carries account and real name.",
     Capability.LABELED_RESPONSE: "Answers carry the label of the command they answer.",

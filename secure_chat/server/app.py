@@ -18,6 +18,7 @@ from secure_chat import config as configuration
 from secure_chat.chat import deliveries
 from secure_chat.chat.accounts import Account
 from secure_chat.chat.settings import Reach
+from secure_chat.commands.history import HistoryRead
 from secure_chat.commands.login import PasswordChecked
 from secure_chat.commands.redeeming import PasswordHashed
 from secure_chat.commands.registry import COMMANDS, Weight
@@ -33,8 +34,9 @@ from secure_chat.server.control import ControlSocket
 from secure_chat.server.dispatcher import Dispatcher
 from secure_chat.server.foundation import Foundation
 from secure_chat.server.happenings import Asked
+from secure_chat.server.history_pool import HistoryPool
 from secure_chat.server.home import Home
-from secure_chat.server.jobs import no_place, work
+from secure_chat.server.jobs import PasswordJob, no_place, work
 from secure_chat.server.operations import prepared
 from secure_chat.server.password_pool import (
     Job,
@@ -47,6 +49,7 @@ from secure_chat.server.passwords import stored_rounds
 from secure_chat.server.queue import COMMANDS_LIMIT, CommandQueue
 from secure_chat.server.reach import reach_of
 from secure_chat.server.tls_context import ServingContext
+from secure_chat.storage.history import HistoryReader
 
 WORKERS = 1
 FREE_POINTS = 0.05
@@ -89,6 +92,7 @@ def costs_of(limits: configuration.Limits) -> Callable[[str], float]:
         Weight.QUERY: limits.cheap_query_points,
         Weight.POST: limits.post_points,
         Weight.LIST: limits.list_points,
+        Weight.HISTORY: limits.history_points,
     }
     costs = {name: points[row.weight] for name, row in COMMANDS.items()}
     return lambda command: costs.get(command, limits.cheap_query_points)
@@ -127,8 +131,10 @@ class Server:
         ]
         rounds = foundation.config.passwords.bcrypt_rounds
         self._pool = PasswordPool(default_threads(), estimated_seconds_per_hash(rounds), self._password_done)
+        reader = HistoryReader(home.database, foundation.settings.host, foundation.settings.history_rights)
+        self._history = HistoryPool(reader, foundation.settings.server, self._history_read)
         self._dispatcher = Dispatcher(
-            foundation.engine, self._queue, self._workers, self._check_password, self._pool.cancel, inbox_bytes, die
+            foundation.engine, self._queue, self._workers, self._take_job, self._forget_job, inbox_bytes, die
         )
         self.sockets: list[socket.socket] = []
         try:
@@ -167,6 +173,7 @@ class Server:
         for worker in self._workers:
             worker.thread.join(STOP_SECONDS)
         self._pool.close(wait_seconds=1.0)
+        self._history.close(wait_seconds=1.0)
         if self._dispatcher.is_alive:
             log.critical("the disk does not answer; ending without closing the database, which repairs itself")
             logs.flush()
@@ -215,7 +222,20 @@ class Server:
     def _prepare(self, request: dict[str, object]) -> dict[str, object]:
         return prepared(request, self._foundation.hasher, self._foundation.settings)
 
-    def _check_password(self, job: deliveries.Job) -> None:
+    def _history_read(self, answer: HistoryRead) -> None:
+        self._queue.put(answer, always=True)
+
+    def _take_job(self, job: deliveries.Job) -> None:
+        if isinstance(job, deliveries.ReadHistory):
+            self._history.ask(job)
+        else:
+            self._check_password(job)
+
+    def _forget_job(self, session_id: int) -> None:
+        self._pool.cancel(session_id)
+        self._history.forget(session_id)
+
+    def _check_password(self, job: PasswordJob) -> None:
         hasher, settings = self._foundation.hasher, self._foundation.settings
         self._pool.cancel(job.session_id)
         rounds = usual_rounds(self._foundation.engine.hub.accounts.values())

@@ -34,7 +34,9 @@ class Encoder:
             to.Hangup: self._hangup,
             to.CheckPassword: self._ask_pool,
             to.HashPassword: self._ask_pool,
+            to.ReadHistory: self._ask_pool,
             to.MoreTime: self._more_time,
+            to.Encoded: lambda it, outcome: outcome.operations.append(op.Send(it.session_id, it.data)),
             to.PageOnDrain: self._page_on_drain,
             to.LogLine: lambda delivery, outcome: outcome.logs.append(delivery),
         }

@@ -10,15 +10,17 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 from secure_chat.chat.apply import apply
-from secure_chat.chat.deliveries import Hangup
+from secure_chat.chat.deliveries import Hangup, Job
 from secure_chat.chat.effects import Effect, durable_of
 from secure_chat.chat.errors import CommandError, Hopeless
 from secure_chat.chat.hub import Hub
 from secure_chat.chat.ports import AlreadyPosted, Conflict, Ids, PostIdReused, Store, StoreFailed
 from secure_chat.chat.sessions import Session
 from secure_chat.commands.context import Context
+from secure_chat.commands.history import HistoryRead, history_answered
 from secure_chat.commands.login import PasswordChecked, remember_login
 from secure_chat.commands.messages import post_again, replay_page
 from secure_chat.commands.presence import connection_lost, lingering_ended, opened
@@ -82,6 +84,7 @@ class Engine:
             Drained: self._drained,
             PasswordChecked: self._password_checked,
             PasswordHashed: self._password_hashed,
+            HistoryRead: self._history_read,
             Asked: self._asked,
             LingeringDue: self._lingering_due,
         }
@@ -248,32 +251,34 @@ class Engine:
             yield outcome
 
     def _password_checked(self, answer: PasswordChecked) -> Iterator[Outcome]:
-        session_id = answer.job.session_id
-        if session_id not in self.hub.sessions:
-            return
-        outcome = Outcome(session_id, answer.job.purpose, answer.job.label)
-        outcome.operations.append(Release(session_id))
-        self._unit(outcome, lambda ctx: password_settled(ctx, answer))
-        self._unit(outcome, lambda ctx: password_checked(ctx, answer))
-        yield outcome
-        remembered = Outcome()
-        self._unit(remembered, lambda ctx: remember_login(ctx, answer))
-        yield remembered
-        yield from self._catch_up(session_id)
+        settle, check = partial(password_settled, answer=answer), partial(password_checked, answer=answer)
+        yield from self._answer(answer.job, answer.job.purpose, answer.job.label, settle, check)
+        if answer.job.session_id in self.hub.sessions:
+            remembered = Outcome()
+            self._unit(remembered, lambda ctx: remember_login(ctx, answer))
+            yield remembered
+        yield from self._catch_up(answer.job.session_id)
 
     def _password_hashed(self, answer: PasswordHashed) -> Iterator[Outcome]:
-        session_id = answer.job.session_id
-        session = self.hub.sessions.get(session_id)
-        if session is None or session.application is None:
-            return
-        application = session.application
-        outcome = Outcome(session_id, answer.job.purpose, answer.job.label)
-        outcome.operations.append(Release(session_id))
-        self._unit(outcome, lambda ctx: hash_settled(ctx, answer))
-        self._unit(outcome, lambda ctx: password_hashed(ctx, answer, application))
-        self._unit(outcome, lambda ctx: redeemed(ctx, answer))
-        yield outcome
-        yield from self._catch_up(session_id)
+        steps = [partial(step, answer=answer) for step in (hash_settled, password_hashed, redeemed)]
+        yield from self._answer(answer.job, answer.job.purpose, answer.job.label, *steps)
+        yield from self._catch_up(answer.job.session_id)
+
+    def _history_read(self, answer: HistoryRead) -> Iterator[Outcome]:
+        # The lines carry the label themselves; a refusal does not.
+        label = answer.job.label if answer.refusal is not None else None
+        yield from self._answer(answer.job, "CHATHISTORY", label, partial(history_answered, answer=answer))
+        yield from self._catch_up(answer.job.session_id)
+
+    def _answer(self, job: Job, command: str, label: str | None, *steps: Decide) -> Iterator[Outcome]:
+        """What a session waited for has come from another thread: it goes on."""
+        session = self.hub.sessions.get(job.session_id)
+        if session is not None and session.waiting:
+            outcome = Outcome(job.session_id, command, label)
+            outcome.operations.append(Release(job.session_id))
+            for step in steps:
+                self._unit(outcome, step)
+            yield outcome
 
     def _catch_up(self, session_id: int) -> Iterator[Outcome]:
         """Go on with the lines that came while the session waited."""

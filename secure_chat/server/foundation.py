@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
+from secure_chat.chat.history import Rights
 from secure_chat.chat.hub import Hub
 from secure_chat.chat.settings import Inviter, RegistrationMode, Settings
 from secure_chat.config import Config, load_config
@@ -46,6 +47,8 @@ def settings_of(config: Config) -> Settings:
         lobby=config.lobby.room,
         quiet_members=config.lobby.quiet_members,
         registration=RegistrationMode(config.registration.mode),
+        history_messages=config.limits.history_messages,
+        history_rights=Rights(config.history.rights),
         inviter=Inviter(config.registration.invite),
         registrations_per_address=config.limits.address_registrations,
         grace_seconds=config.presence.grace_seconds,

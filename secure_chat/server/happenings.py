@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from secure_chat.commands.history import HistoryRead
 from secure_chat.commands.login import PasswordChecked
 from secure_chat.commands.redeeming import PasswordHashed
 from secure_chat.net.operations import Drained, Lost, Opened, Received
@@ -30,4 +31,6 @@ class LingeringDue:
     account_id: int
 
 
-Happening = Opened | Received | Lost | Drained | PasswordChecked | PasswordHashed | Asked | LingeringDue
+Answered = PasswordChecked | PasswordHashed | HistoryRead
+"""What a session waited for."""
+Happening = Opened | Received | Lost | Drained | Answered | Asked | LingeringDue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from secure_chat.chat.deliveries import CheckPassword, HashPassword, Job
+from secure_chat.chat.deliveries import CheckPassword, HashPassword
 from secure_chat.chat.settings import Settings
 from secure_chat.chat.strength import WeakPassword, require_strong
 from secure_chat.commands.login import PasswordChecked
@@ -13,14 +13,16 @@ from secure_chat.server.passwords import Hasher
 
 log = logging.getLogger("secure_chat.server")
 
+PasswordJob = CheckPassword | HashPassword
 
-def no_place(job: Job) -> PasswordChecked | PasswordHashed:
+
+def no_place(job: PasswordJob) -> PasswordChecked | PasswordHashed:
     """The answer where the pool has no place for a job."""
     return PasswordHashed(job, None) if isinstance(job, HashPassword) else PasswordChecked(job, right=None)
 
 
 def work(
-    hasher: Hasher, settings: Settings, job: Job, usual_rounds: int | None = None
+    hasher: Hasher, settings: Settings, job: PasswordJob, usual_rounds: int | None = None
 ) -> PasswordChecked | PasswordHashed:
     """Check or hash a password. A check is as slow for unknown names as for known ones.
 

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from secure_chat.chat.deliveries import Job, ReadHistory
 from secure_chat.chat.hub import Hub
 from secure_chat.chat.settings import Settings
 from secure_chat.commands.startup import ensure_lobby
@@ -17,10 +18,12 @@ from secure_chat.protocol.message import parse
 from secure_chat.protocol.sasl import encode_plain
 from secure_chat.server.engine import Engine
 from secure_chat.server.happenings import Asked, Happening
+from secure_chat.server.history_pool import HistoryAnswerer
 from secure_chat.server.ids import RandomIds
 from secure_chat.server.jobs import work
 from secure_chat.server.outcome import Outcome
 from secure_chat.server.passwords import Hasher
+from secure_chat.storage.history import HistoryReader
 from secure_chat.storage.sqlite import SqliteStore
 from tests.conversation.wire import Client
 
@@ -61,6 +64,8 @@ class House:
         self.hub.load(self.store.load())
         self.engine = Engine(self.hub, self.store, RandomIds(), lambda: self.now_us)
         self.engine.run_once(ensure_lobby)
+        reader = HistoryReader(self.path, self.settings.host, self.settings.history_rights)
+        self.history = HistoryAnswerer(reader, self.settings.server)
         self.clients = {}
 
     def stop(self) -> None:
@@ -151,10 +156,16 @@ class House:
         reports: list[Happening] = []
         for operation in outcome.operations:
             reports += self._carry_out(operation)
-        reports += [work(HASHER, self.settings, job) for job in outcome.jobs]
+        reports += [self._work(job) for job in outcome.jobs]
         if outcome.answered is not None:
             outcome.answered(outcome.answer)
         return reports
+
+    def _work(self, job: Job) -> Happening:
+        """What the threads beside the dispatcher would do."""
+        if isinstance(job, ReadHistory):
+            return self.history.answer(job)
+        return work(HASHER, self.settings, job)
 
     def _carry_out(self, operation: op.Operation) -> list[Happening]:
         match operation:

@@ -105,7 +105,7 @@ class TestUnusable:
         with sqlite3.connect(path) as connection:
             connection.execute(f"PRAGMA user_version={len(schema_scripts()) + 1}")
         connection.close()
-        self.refused(path, "newer Secure Chat .schema 3, this program knows 2.; update")
+        self.refused(path, "newer Secure Chat .schema 4, this program knows 3.; update")
 
     def test_other_program(self, tmp_path: Path) -> None:
         """Its file is not touched."""

@@ -1,0 +1,65 @@
+"""Questions about what was said before: values, answered from the store away from the dispatcher."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from secure_chat.chat.messages import Conversation
+
+
+class Rights(Enum):
+    """What a member of a room may read of it."""
+
+    MEMBERSHIP = "membership"
+    """What was said while one was a member."""
+    ROOM = "room"
+    """Everything, while one is a member; afterwards what was said while one was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A place in a conversation: a message's id, or a time in ms since 1970 UTC."""
+
+    msgid: str = ""
+    time_ms: int = 0
+
+
+class End(Enum):
+    """From which end messages are taken, where there are more than may be given."""
+
+    OLDEST = auto()
+    NEWEST = auto()
+    MIDDLE = auto()
+    """Half before the point `after`, and the rest from it on."""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryQuery:
+    """Messages of a conversation that `reader_id` may read, between two points that are not part of it.
+
+    At most `limit`; `events`: also what happened in the room beside what was said. `target` is the conversation's
+    name, as the answer says it.
+    """
+
+    reader_id: int
+    place: Conversation
+    target: str
+    end: End
+    limit: int
+    after: Point | None = None
+    before: Point | None = None
+    events: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TargetsQuery:
+    """Conversations of `reader_id` whose last message is between two times (ms since 1970 UTC), oldest first."""
+
+    reader_id: int
+    after_ms: int
+    before_ms: int
+    limit: int
+
+
+Question = HistoryQuery | TargetsQuery

@@ -1,0 +1,155 @@
+"""CHATHISTORY: what was said before (IRCv3 `draft/chathistory`)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from secure_chat.chat.deliveries import Encoded, ReadHistory
+from secure_chat.chat.errors import CommandError
+from secure_chat.chat.history import End, HistoryQuery, Point, Question, TargetsQuery
+from secure_chat.chat.messages import Between, InRoom
+from secure_chat.commands.context import Context
+from secure_chat.commands.registry import Weight, command
+from secure_chat.protocol.capabilities import Capability
+from secure_chat.protocol.names import fold, is_room
+from secure_chat.protocol.numerics import Numeric
+
+NAME = "CHATHISTORY"
+_MSGID = re.compile(r"[\w-]{1,64}")
+_POINTS = {"LATEST": 1, "BEFORE": 1, "AFTER": 1, "AROUND": 1, "BETWEEN": 2}
+"""How many points each subcommand has, between the target and the limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRead:
+    """A reader's answer to a ReadHistory: lines ready to be sent; or, where there are none, why."""
+
+    job: ReadHistory
+    data: bytes
+    refusal: CommandError | None = None
+
+
+@command(
+    NAME,
+    usage="CHATHISTORY <LATEST|BEFORE|AFTER|AROUND|BETWEEN|TARGETS> [<target>] <point> [<point>] <limit>",
+    weight=Weight.HISTORY,
+)
+def chathistory(ctx: Context, *words: str) -> None:
+    """Get what was said before in a room, or with somebody; a point is `timestamp=…` or `msgid=…`."""
+    if not ctx.session.has(Capability.CHATHISTORY):
+        raise CommandError("Unknown command", Numeric.ERR_UNKNOWNCOMMAND, (NAME,))
+    act = words[0].upper() if words else ""
+    if act == "TARGETS":
+        question: Question = _targets(ctx, words)
+    elif act in _POINTS:
+        question = _query(ctx, act, words)
+    else:
+        raise _failed("UNKNOWN_COMMAND" if act else "NEED_MORE_PARAMS", act or "*", "This is no way to ask")
+    ctx.change_session(waiting=True)
+    batch = ctx.session.has(Capability.BATCH)
+    ctx.add(ReadHistory(ctx.session.id, question, ctx.session.profile, batch, ctx.label))
+
+
+def _query(ctx: Context, act: str, words: tuple[str, ...]) -> HistoryQuery:
+    wanted = 3 + _POINTS[act]
+    if len(words) < wanted:
+        raise _failed("NEED_MORE_PARAMS", act, "Missing parameters")
+    query = _place(ctx, act, words[1], _limit(ctx, act, words[wanted - 1]))
+    first = None if act == "LATEST" and words[2] == "*" else _point(act, words[2])
+    match act:
+        case "LATEST":
+            return replace(query, end=End.NEWEST, after=first)
+        case "BEFORE":
+            return replace(query, end=End.NEWEST, before=first)
+        case "AFTER":
+            return replace(query, end=End.OLDEST, after=first)
+        case "AROUND":
+            return replace(query, end=End.MIDDLE, after=first)
+    assert first is not None
+    second = _point(act, words[3])
+    if _is_earlier(first, second):
+        return replace(query, end=End.OLDEST, after=first, before=second)
+    return replace(query, end=End.NEWEST, after=second, before=first)
+
+
+def _is_earlier(first: Point, second: Point) -> bool:
+    """Whether BETWEEN goes forward. Of message ids only the store knows: it turns them round (`End.OLDEST`)."""
+    return bool(first.msgid or second.msgid) or first.time_ms <= second.time_ms
+
+
+def _targets(ctx: Context, words: tuple[str, ...]) -> TargetsQuery:
+    if len(words) < 4:
+        raise _failed("NEED_MORE_PARAMS", "TARGETS", "Missing parameters")
+    points = sorted(_point("TARGETS", word).time_ms for word in words[1:3] if word.startswith("timestamp="))
+    if len(points) < 2:
+        raise _failed("INVALID_PARAMS", "TARGETS", "Conversations are found by two times", *words[1:3])
+    return TargetsQuery(ctx.account.id, points[0], points[1], _limit(ctx, "TARGETS", words[3]))
+
+
+def _limit(ctx: Context, act: str, word: str) -> int:
+    if not (word.isascii() and word.isdigit() and len(word) < 10 and int(word)):
+        raise _failed("INVALID_PARAMS", act, "The limit is a number of messages", word)
+    return min(int(word), ctx.settings.history_messages)
+
+
+def _point(act: str, word: str) -> Point:
+    kind, equals, value = word.partition("=")
+    if kind == "msgid" and _MSGID.fullmatch(value):
+        return Point(msgid=value)
+    if kind == "timestamp":
+        try:
+            moment = datetime.fromisoformat(value)
+            moment = moment.replace(tzinfo=moment.tzinfo or UTC)
+            return Point(time_ms=int(moment.timestamp() * 1000 + 0.5))
+        except ValueError:
+            pass
+    elif equals and kind != "msgid":
+        raise _failed("INVALID_MSGREFTYPE", act, "A point is timestamp=… or msgid=…", kind)
+    raise _failed("INVALID_PARAMS", act, "A point is timestamp=YYYY-MM-DDThh:mm:ss.sssZ or msgid=…", word)
+
+
+def _place(ctx: Context, act: str, target: str, limit: int) -> HistoryQuery:
+    """A query about this target. Raises CommandError for one that there is not."""
+    me = ctx.account.id
+    events = ctx.session.has(Capability.EVENT_PLAYBACK)
+    if is_room(target):
+        room = ctx.hub.room_named(target)
+        if room is not None:
+            return HistoryQuery(me, InRoom(room.id), room.name, End.NEWEST, limit, events=events)
+    else:
+        # Of somebody who was removed: what was said stays.
+        other_id = ctx.hub.account_ids.get(fold(target))
+        if other_id is not None:
+            name = ctx.hub.accounts[other_id].name
+            return HistoryQuery(me, Between(me, other_id), name, End.NEWEST, limit, events=events)
+    raise no_such_target(act, target)
+
+
+def no_such_target(act: str, target: str) -> CommandError:
+    """There is none, or none that this person may know of."""
+    return _failed("INVALID_TARGET", act, "Messages could not be retrieved", target)
+
+
+def no_such_message(act: str) -> CommandError:
+    """The message that a point names is not there, or not to be seen."""
+    return _failed("MESSAGE_ERROR", act, "There is no such message here")
+
+
+def history_failed() -> CommandError:
+    """The store could not be read."""
+    return _failed("MESSAGE_ERROR", "*", "Messages could not be retrieved; try again later")
+
+
+def _failed(code: str, act: str, text: str, *facts: str) -> CommandError:
+    return CommandError(text, code=code, params=(act, *facts))
+
+
+def history_answered(ctx: Context, answer: HistoryRead) -> None:
+    """The session no longer waits: it gets the lines, or hears why there are none."""
+    ctx.change_session(waiting=False)
+    if answer.refusal is not None:
+        ctx.refuse(answer.refusal)
+    else:
+        ctx.add(Encoded(ctx.session.id, answer.data))

@@ -1,0 +1,118 @@
+"""The thread that reads history, so that a long answer does not hold up who talks (design: threads)."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import count
+
+from secure_chat.chat.deliveries import ReadHistory
+from secure_chat.chat.history import HistoryQuery
+from secure_chat.chat.ports import StoreFailed
+from secure_chat.commands.history import HistoryRead, history_failed, no_such_message, no_such_target
+from secure_chat.protocol.message import NO_TAGS, Message
+from secure_chat.protocol.relay import Relayed, format_time
+from secure_chat.storage.history import HistoryReader, NoSuchMessage, NoSuchPlace
+
+TARGETS_BATCH = "draft/chathistory-targets"
+log = logging.getLogger("secure_chat.server")
+
+
+class HistoryPool:
+    """Answers questions one after the other. `ask` is for any thread; a session has at most one question."""
+
+    def __init__(self, reader: HistoryReader, server: str, on_read: Callable[[HistoryRead], None]) -> None:
+        """Start the thread. `on_read` is called on it."""
+        self._answerer = HistoryAnswerer(reader, server)
+        self._on_read = on_read
+        self._jobs: deque[ReadHistory] = deque()
+        self._changed = threading.Condition()
+        self._ending = False
+        self._thread = threading.Thread(target=self._run, name="history", daemon=True)
+        self._thread.start()
+
+    def ask(self, job: ReadHistory) -> None:
+        """Queue a question."""
+        with self._changed:
+            self._jobs.append(job)
+            self._changed.notify()
+
+    def forget(self, session_id: int) -> None:
+        """Nobody waits for the answer any more."""
+        with self._changed:
+            self._jobs = deque(job for job in self._jobs if job.session_id != session_id)
+
+    def close(self, wait_seconds: float) -> None:
+        """Answer no more."""
+        with self._changed:
+            self._ending = True
+            self._changed.notify()
+        self._thread.join(wait_seconds)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._jobs or self._ending)
+                if self._ending:
+                    return
+                job = self._jobs.popleft()
+            self._on_read(self._answerer.answer(job))
+
+
+class HistoryAnswerer:
+    """Turns questions into lines. Any thread."""
+
+    def __init__(self, reader: HistoryReader, server: str) -> None:
+        self._reader = reader
+        self._server = server
+        self._batches = count(1)
+
+    def answer(self, job: ReadHistory) -> HistoryRead:
+        """The answer, encoded; never raises."""
+        try:
+            return self._answer(job)
+        except NoSuchMessage:
+            return HistoryRead(job, b"", no_such_message("*"))
+        except NoSuchPlace:
+            assert isinstance(job.question, HistoryQuery)
+            return HistoryRead(job, b"", no_such_target("*", job.question.target))
+        except StoreFailed as error:
+            log.error("history cannot be read: %s", error)
+        except Exception as error:
+            log.error("bug in reading history", exc_info=error)
+        return HistoryRead(job, b"", history_failed())
+
+    def _answer(self, job: ReadHistory) -> HistoryRead:
+        question = job.question
+        batch = f"h{next(self._batches)}"
+        if isinstance(question, HistoryQuery):
+            messages = self._reader.messages(question)
+            lines = self._framed(job, batch, ("chathistory", question.target), self._history(job, batch, messages))
+        else:
+            lines = self._framed(job, batch, (TARGETS_BATCH,), self._targets(job, batch))
+        return HistoryRead(job, b"".join(line.encode() for line in lines))
+
+    def _history(self, job: ReadHistory, batch: str, messages: list[Relayed]) -> Iterator[Message]:
+        for relayed in messages:
+            line = relayed.message(job.profile)
+            tags = {"batch": batch, **line.tags} if job.batch else line.tags
+            yield Message(line.command, line.params, line.source, tags)
+
+    def _targets(self, job: ReadHistory, batch: str) -> Iterator[Message]:
+        assert not isinstance(job.question, HistoryQuery)
+        for name, time_us in self._reader.targets(job.question):
+            tags = {"batch": batch} if job.batch else NO_TAGS
+            yield Message("CHATHISTORY", ("TARGETS", name, format_time(time_us)), self._server, tags)
+
+    def _framed(
+        self, job: ReadHistory, batch: str, kind: tuple[str, ...], lines: Iterator[Message]
+    ) -> Iterator[Message]:
+        if not job.batch:
+            yield from lines
+            return
+        tags = {"label": job.label} if job.label is not None else NO_TAGS
+        yield Message("BATCH", (f"+{batch}", *kind), self._server, tags)
+        yield from lines
+        yield Message("BATCH", (f"-{batch}",), self._server)

@@ -1,0 +1,218 @@
+"""Reading history: a connection of its own for each question, so that no reader keeps a snapshot. Any thread."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from secure_chat.chat.history import End, HistoryQuery, Point, Rights, TargetsQuery
+from secure_chat.chat.messages import Conversation, InRoom, Kind
+from secure_chat.chat.ports import StoreFailed
+from secure_chat.protocol.message import NO_TAGS
+from secure_chat.protocol.relay import Relayed
+
+BUSY_TIMEOUT_MS = 2_000
+_WAS_MEMBER = (
+    "EXISTS (SELECT 1 FROM membership AS s WHERE s.room_id = c.room_id AND s.account_id = :reader"
+    " AND m.sequence >= s.from_sequence AND m.sequence <= coalesce(s.until_sequence, m.sequence))"
+)
+_IS_MEMBER = (
+    "EXISTS (SELECT 1 FROM membership AS s WHERE s.room_id = c.room_id AND s.account_id = :reader"
+    " AND s.until_sequence IS NULL)"
+)
+_PRIVATE = "CASE WHEN c.room_id IS NULL THEN :reader IN (c.low_id, c.high_id) ELSE"
+_VISIBLE = {
+    Rights.MEMBERSHIP: f"({_PRIVATE} {_WAS_MEMBER} END)",
+    Rights.ROOM: f"({_PRIVATE} {_IS_MEMBER} OR {_WAS_MEMBER} END)",
+}
+"""The one rule of who may read which message (design: store): every read of history asks it."""
+_NOT_IGNORED = "NOT EXISTS (SELECT 1 FROM ignored WHERE account_id = :reader AND other_id = m.sender_id)"
+_SAID = f"m.kind IN ('{Kind.POST}', '{Kind.NOTICE}')"
+_COLUMNS = (
+    "m.msgid, m.kind, sender.name, m.sender_user, recipient.name, subject.name, m.text, m.tags, m.time_us"
+)
+_FROM = (
+    " FROM message AS m JOIN conversation AS c ON c.id = m.conversation_id"
+    " JOIN account AS sender ON sender.id = m.sender_id"
+    " LEFT JOIN account AS recipient ON recipient.id = m.recipient_id"
+    " LEFT JOIN account AS subject ON subject.id = m.subject_id"
+)
+
+
+class NoSuchPlace(Exception):
+    """The reader was never in that room, and does not learn that there is one."""
+
+
+class NoSuchMessage(Exception):
+    """The message that a point names is not in the conversation, or not to be seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryReader:
+    """Reads the database at `path`. `host` stands in every source."""
+
+    path: Path
+    host: str
+    rights: Rights
+
+    def messages(self, query: HistoryQuery) -> list[Relayed]:
+        """What the query asks for, oldest first. Raises NoSuchPlace, NoSuchMessage, StoreFailed."""
+        connection = self._open()
+        try:
+            return self._messages(connection, query)
+        except apsw.Error as error:
+            raise _failed(error) from error
+        finally:
+            connection.close(True)
+
+    def targets(self, query: TargetsQuery) -> list[tuple[str, int]]:
+        """Names of conversations, and the time in µs of the last message there that the reader may see. Raises
+        StoreFailed.
+        """
+        connection = self._open()
+        try:
+            return [(str(name), int(time_us)) for name, time_us in self._targets(connection, query)]
+        except apsw.Error as error:
+            raise _failed(error) from error
+        finally:
+            connection.close(True)
+
+    def _open(self) -> apsw.Connection:
+        try:
+            connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READONLY)
+            connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        except apsw.Error as error:
+            raise _failed(error) from error
+        return connection
+
+    def _messages(self, connection: apsw.Connection, query: HistoryQuery) -> list[Relayed]:
+        conversation_id = _conversation_id(connection, query.place)
+        if conversation_id is None:
+            if query.after is not None and query.after.msgid:
+                raise NoSuchMessage
+            return []
+        if isinstance(query.place, InRoom) and not _was_ever_in(connection, query.place.room_id, query.reader_id):
+            raise NoSuchPlace
+        values = {"reader": query.reader_id, "conversation": conversation_id}
+        after = self._sequence(connection, values, query.after, earlier=True)
+        before = self._sequence(connection, values, query.before, earlier=False)
+        newest = query.end is End.NEWEST
+        if query.end is End.OLDEST and after is not None and before is not None and after > before:
+            after, before, newest = before, after, True
+        if query.end is End.MIDDLE:
+            assert after is not None
+            half = query.limit // 2
+            older = self._page(connection, values, query, (None, after + 1, half + 1), newest=True)
+            newer = self._page(connection, values, query, (after, None, query.limit - len(older)), newest=False)
+            rows = [*older, *newer]
+        else:
+            rows = self._page(connection, values, query, (after, before, query.limit), newest=newest)
+        return [self._relayed(row, query.target, query.place) for row in rows]
+
+    def _sequence(
+        self, connection: apsw.Connection, values: dict[str, Any], point: Point | None, *, earlier: bool
+    ) -> int | None:
+        """The sequence a point stands for: of a time, the last up to it (`earlier`) or the first from it on."""
+        if point is None:
+            return None
+        if point.msgid:
+            sql = f"SELECT m.sequence{_FROM} WHERE c.id = :conversation AND m.msgid = :msgid"
+            sql += f" AND {_VISIBLE[self.rights]}"
+            row = connection.execute(sql, {**values, "msgid": point.msgid}).fetchone()
+            if row is None:
+                raise NoSuchMessage
+            return int(row[0])
+        # Times are told in whole ms: one ms belongs together.
+        if earlier:
+            sql = "SELECT coalesce(max(sequence), 0) FROM message WHERE conversation_id = ? AND time_us < ?"
+            time_us = (point.time_ms + 1) * 1000
+        else:
+            sql = (
+                "SELECT coalesce(min(sequence), (SELECT next_sequence FROM conversation WHERE id = ?1))"
+                " FROM message WHERE conversation_id = ?1 AND time_us >= ?2"
+            )
+            time_us = point.time_ms * 1000
+        row = connection.execute(sql, (values["conversation"], time_us)).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def _page(
+        self,
+        connection: apsw.Connection,
+        values: dict[str, Any],
+        query: HistoryQuery,
+        bounds: tuple[int | None, int | None, int],
+        *,
+        newest: bool,
+    ) -> list[tuple[Any, ...]]:
+        after, before, limit = bounds
+        if limit <= 0:
+            return []
+        conditions = ["c.id = :conversation", _VISIBLE[self.rights], _NOT_IGNORED]
+        if after is not None:
+            conditions.append("m.sequence > :after")
+        if before is not None:
+            conditions.append("m.sequence < :before")
+        if not query.events:
+            conditions.append(_SAID)
+        order = "DESC" if newest else "ASC"
+        sql = f"SELECT {_COLUMNS}{_FROM} WHERE {' AND '.join(conditions)} ORDER BY m.sequence {order} LIMIT :limit"
+        rows = list(connection.execute(sql, {**values, "after": after, "before": before, "limit": limit}))
+        return rows[::-1] if newest else rows
+
+    def _targets(self, connection: apsw.Connection, query: TargetsQuery) -> Iterator[tuple[Any, ...]]:
+        sql = (
+            "SELECT name, time_us FROM (SELECT coalesce(room.name, other.name) AS name,"
+            f" (SELECT m.time_us FROM message AS m WHERE m.conversation_id = c.id AND {_SAID} AND {_NOT_IGNORED}"
+            f" AND {_VISIBLE[self.rights]} ORDER BY m.sequence DESC LIMIT 1) AS time_us FROM conversation AS c"
+            " LEFT JOIN room ON room.id = c.room_id LEFT JOIN account AS other"
+            " ON other.id = CASE WHEN c.low_id = :reader THEN c.high_id ELSE c.low_id END"
+            " WHERE c.id IN (SELECT k.id FROM conversation AS k JOIN membership AS s ON s.room_id = k.room_id"
+            " WHERE s.account_id = :reader) OR c.low_id = :reader OR c.high_id = :reader)"
+            " WHERE time_us >= :after AND time_us < :before ORDER BY time_us LIMIT :limit"
+        )
+        values = {
+            "reader": query.reader_id,
+            "after": (query.after_ms + 1) * 1000,
+            "before": query.before_ms * 1000,
+            "limit": query.limit,
+        }
+        return iter(connection.execute(sql, values))
+
+    def _relayed(self, row: Sequence[Any], target: str, place: Conversation) -> Relayed:
+        msgid, kind, sender, user, recipient, subject, text, tags, time_us = row
+        shown = target if isinstance(place, InRoom) else recipient
+        event = Kind(kind)
+        return Relayed(
+            f"{sender}!{user}@{self.host}",
+            event.command,
+            event.params_of(shown, subject or "", text),
+            time_us,
+            sender,
+            msgid,
+            json.loads(tags) if tags else NO_TAGS,
+            extended=(shown, sender, sender) if event is Kind.JOIN else None,
+        )
+
+
+def _conversation_id(connection: apsw.Connection, place: Conversation) -> int | None:
+    if isinstance(place, InRoom):
+        row = connection.execute("SELECT id FROM conversation WHERE room_id = ?", (place.room_id,)).fetchone()
+    else:
+        pair = sorted((place.sender_id, place.recipient_id))
+        row = connection.execute("SELECT id FROM conversation WHERE low_id = ? AND high_id = ?", pair).fetchone()
+    return None if row is None else int(row[0])
+
+
+def _was_ever_in(connection: apsw.Connection, room_id: int, account_id: int) -> bool:
+    sql = "SELECT 1 FROM membership WHERE room_id = ? AND account_id = ? LIMIT 1"
+    return connection.execute(sql, (room_id, account_id)).fetchone() is not None
+
+
+def _failed(error: apsw.Error) -> StoreFailed:
+    return StoreFailed(f"reading failed: {type(error).__name__}")
