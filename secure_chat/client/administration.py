@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from secure_chat.client.slash import SlashError, first_and_rest, person_of, room_of, send_asked, slash, usage_of
+from secure_chat.client.history import (
+    ASKED_LIMIT_MESSAGES,
+    CAPABILITY,
+    SCREENFUL_MESSAGES,
+    Why,
+    ask,
+    moment,
+)
+from secure_chat.client.slash import (
+    SlashError,
+    first_and_rest,
+    person_of,
+    require_connection,
+    room_of,
+    send_asked,
+    slash,
+    usage_of,
+)
 from secure_chat.client.texts import _, marked
 from secure_chat.protocol.message import Secret
 from secure_chat.protocol.sasl import encode_chunks
@@ -33,6 +51,23 @@ def invitations(chat: Chat, rest: str) -> None:
             send_asked(chat, "INVITATION", "REVOKE", number)
         case _:
             raise usage_of("invitations")
+
+
+@slash("history", usage=marked("/history [N|TIME]"), what=marked("show what was said here before"))
+def history(chat: Chat, rest: str) -> None:
+    """The last N messages of the current room, or those since a time of today (18:30) or a day (2026-11-20)."""
+    require_connection(chat)
+    if CAPABILITY not in chat.login.acknowledged:
+        raise SlashError(_("This server keeps no history."))
+    room = room_of(chat, "")
+    if not rest or rest.isdigit():
+        count = min(max(int(rest or SCREENFUL_MESSAGES), 1), ASKED_LIMIT_MESSAGES)
+        ask(chat, Why.ASKED, "LATEST", room, "*", count)
+        return
+    since = moment(rest, datetime.now(UTC).astimezone())
+    if since is None:
+        raise usage_of("history")
+    ask(chat, Why.ASKED, "AFTER", room, f"timestamp={since}", ASKED_LIMIT_MESSAGES)
 
 
 @slash("devices", usage=marked("/devices"), what=marked("list your devices"))

@@ -6,13 +6,15 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from secure_chat.client.events import Told, Tone
+from secure_chat.client.events import Kind, Said, Told, Tone
 from secure_chat.protocol.message import Message
-from secure_chat.protocol.names import fold
+from secure_chat.protocol.names import fold, is_room
 
 if TYPE_CHECKING:
     from secure_chat.client.state import Chat
 
+ACTION = "\x01ACTION "
+"""How a text begins that says what somebody does (CTCP)."""
 Handler = Callable[["Chat", Message, str | None], None]
 """Takes in one message; the text is the label of ours that it answers, also from around a batch."""
 
@@ -32,6 +34,8 @@ def on(*commands: str, min_params: int = 0) -> Callable[[Handler], Handler]:
 
 def handle(chat: Chat, message: Message) -> None:
     """Take in one message. One that nobody knows is left out, as Modern IRC asks of clients."""
+    if chat.history.collect(message):
+        return
     label = message.tags.get("label") or chat.batches.get(message.tags.get("batch", ""))
     row = message.command
     if row not in HANDLERS and row.isdigit():
@@ -43,6 +47,26 @@ def handle(chat: Chat, message: Message) -> None:
 
 def _ignore(chat: Chat, message: Message, label: str | None) -> None:
     """Nothing."""
+
+
+def said_event(chat: Chat, message: Message) -> Said | None:
+    """What a PRIVMSG or NOTICE of somebody shows; None for what is not for people (CTCP), or no such message."""
+    if message.command not in ("PRIVMSG", "NOTICE") or len(message.params) < 2:
+        return None
+    target, body = message.params[:2]
+    if body.startswith("\x01") and not body.startswith(ACTION):
+        return None
+    kind = Kind.NOTICE if message.command == "NOTICE" else Kind.TEXT
+    if body.startswith(ACTION):
+        kind, body = Kind.ACTION, body.removeprefix(ACTION).rstrip("\x01")
+    own = is_own(chat, message.nick)
+    room_name = target[target.find("#") :] if "#" in target[:2] else target
+    private = not is_room(room_name)
+    room = chat.rooms.get(room_name)
+    place = room.name if room else room_name
+    if private and not own:
+        place = message.nick
+    return Said(message.nick, body, place, kind, own=own, private=private, at=sent_at(message))
 
 
 def is_own(chat: Chat, name: str) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from secure_chat.client.events import Kind, Said, Tone
-from secure_chat.client.handlers import is_own, on, sent_at, tell
+from secure_chat.client.events import Tone
+from secure_chat.client.handlers import is_own, on, said_event, tell
 from secure_chat.client.phases import Phase
 from secure_chat.client.texts import _
 from secure_chat.protocol.message import Message
@@ -13,8 +13,6 @@ from secure_chat.protocol.names import fold, is_room
 
 if TYPE_CHECKING:
     from secure_chat.client.state import Chat
-
-_ACTION = "\x01ACTION "
 
 
 @on("PRIVMSG", "NOTICE", min_params=2)
@@ -28,19 +26,14 @@ def said(chat: Chat, message: Message, label: str | None) -> None:
     if own:
         chat.source = message.source
         _confirm(chat, label, target, body)
-    if not chat.seen.first_time(message.tags.get("msgid")) or _is_request(body):
+    event = said_event(chat, message)
+    if not chat.seen.first_time(message.tags.get("msgid")) or event is None:
         return
-    kind = Kind.NOTICE if message.command == "NOTICE" else Kind.TEXT
-    if body.startswith(_ACTION):
-        kind, body = Kind.ACTION, body.removeprefix(_ACTION).rstrip("\x01")
-    room_name = target[target.find("#") :] if "#" in target[:2] else target
-    private = not is_room(room_name)
-    room = chat.rooms.get(room_name)
-    place = room.name if room else room_name
-    if private and not own:
-        place = chat.partner = message.nick
+    if event.private and not own:
+        chat.partner = message.nick
         chat.people.add(message.nick)
-    chat.show(Said(message.nick, body, place, kind, own=own, private=private, at=sent_at(message)))
+    chat.history.saw(event.place, message.tags.get("msgid"))
+    chat.show(event)
 
 
 def _confirm(chat: Chat, label: str | None, target: str, body: str) -> None:
@@ -51,11 +44,6 @@ def _confirm(chat: Chat, label: str | None, target: str, body: str) -> None:
         return
     if chat.outbox.take(label, target, body) is not None:
         chat.confirmed()
-
-
-def _is_request(body: str) -> bool:
-    """Whether this is a question of one program to another (CTCP), which is not for people."""
-    return body.startswith("\x01") and not body.startswith(_ACTION)
 
 
 @on("JOIN", min_params=1)
@@ -175,10 +163,14 @@ def farewell(chat: Chat, message: Message, label: str | None) -> None:  # noqa: 
 def batch(chat: Chat, message: Message, label: str | None) -> None:
     """A group of lines begins or ends; the label of the group is that of each line in it."""
     reference = message.params[0]
-    if reference.startswith("+"):
-        chat.batches[reference[1:]] = label
-    else:
+    if not reference.startswith("+"):
         chat.batches.pop(reference[1:], None)
+        if reference[1:] in chat.history.batches:
+            chat.history.end(chat, reference[1:])
+    elif message.params[1:2] == ("chathistory",) and len(message.params) > 2:
+        chat.history.begin(reference[1:], message.params[2], label)
+    else:
+        chat.batches[reference[1:]] = label
 
 
 def _with_reason(text: str, reason: tuple[str, ...]) -> str:

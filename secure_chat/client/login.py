@@ -24,6 +24,7 @@ WANTED = (
     "extended-join",
     "multi-prefix",
     "cap-notify",
+    "draft/chathistory",
     POST_ID,
 )
 USER_NAME = "chat"

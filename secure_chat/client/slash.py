@@ -204,7 +204,7 @@ def leave_chat(chat: Chat, rest: str) -> None:  # noqa: ARG001
 
 def change_password(chat: Chat, old: Secret, new: Secret) -> None:
     """Send the old and the new password; the answer shows whether the new one holds. Raises SlashError."""
-    _require_connection(chat)
+    require_connection(chat)
     *chunks, last = encode_chunks(f"{old.reveal()}\0{new.reveal()}".encode())
     for chunk in chunks:
         chat.send(Message("PASSWORD", (Secret(chunk),)))
@@ -214,11 +214,12 @@ def change_password(chat: Chat, old: Secret, new: Secret) -> None:
 
 def send_asked(chat: Chat, command: str, *params: str) -> str | None:
     """Send a command with a label, and give the label. Raises SlashError without a connection."""
-    _require_connection(chat)
+    require_connection(chat)
     return chat.ask(command, *params)
 
 
-def _require_connection(chat: Chat) -> None:
+def require_connection(chat: Chat) -> None:
+    """Raises SlashError without a connection."""
     if not chat.online:
         raise SlashError(_("There is no connection at the moment. Repeat this when it is back."))
 

@@ -10,6 +10,7 @@ from secure_chat.client import administration, incoming, numerics, slash
 from secure_chat.client.device_token import TokenRequest
 from secure_chat.client.events import Event, Kind, Said, Told, Tone, View
 from secure_chat.client.handlers import handle
+from secure_chat.client.history import History, ask_at_start, ask_for_missed
 from secure_chat.client.login import POST_ID, Login, LoginRefused, Step
 from secure_chat.client.outcome import ExitCode
 from secure_chat.client.phases import CONNECTED, TRANSITIONS, Phase
@@ -64,6 +65,7 @@ class Chat:
         self.people: set[str] = set()
         self.outbox = Outbox()
         self.batches: dict[str, str | None] = {}
+        self.history = History()
         self.farewell = ""
         self.refused: tuple[str | None, str] | None = None
         """The label and the text of the last FAIL, until the next numeric that refuses something."""
@@ -86,6 +88,7 @@ class Chat:
         self._silence.heard(now)
         self._barriers.clear()
         self.batches.clear()
+        self.history.connected()
         self.farewell = ""
         self.refused = None
         self._buffer = LineBuffer(tags_limit_bytes=SERVER_TAGS_LIMIT_BYTES)
@@ -335,6 +338,7 @@ class Chat:
         self.tell(Tone.CONNECTION, text.format(name=self.nick))
         if self.token_request is not None:
             self.token_request.begin(self)
+        (ask_for_missed if back else ask_at_start)(self)
         self._send_posts()
         if self._finish_by is not None:
             self._put_barrier()

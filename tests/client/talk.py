@@ -24,6 +24,8 @@ class Talk:
         self.capabilities = capabilities
         self.now = 1000.0
         self.shown: list[Event] = []
+        self.log: list[Message] = []
+        """All that the client has sent."""
 
     def server(self, *lines: str) -> list[Message]:
         """The server says these lines; what the client sends then."""
@@ -41,7 +43,9 @@ class Talk:
         self.shown += self.chat.take_events()
         lines = self.chat.take_lines().split(b"\r\n")
         assert all(len(line) + 2 <= LINE_LIMIT_BYTES + 4096 for line in lines)
-        return [parse(line) for line in lines if line]
+        sent = [parse(line) for line in lines if line]
+        self.log += sent
+        return sent
 
     def texts(self) -> list[str]:
         """What was shown since last asked."""

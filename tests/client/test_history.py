@@ -1,0 +1,87 @@
+"""History in the client: the last screenful, what was missed, /history."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+from secure_chat.client.history import moment
+from tests.client.talk import Talk
+
+BOB = "bob!chat@stub.example"
+
+
+def batch(label: str, *messages: tuple[str, str], target: str = "#tea") -> list[str]:
+    """The server's answer: (msgid, text) of Bob's."""
+    lines = [f"@label={label} :stub BATCH +h1 chathistory {target}"]
+    lines += [
+        f"@batch=h1;msgid={msgid};time=2026-11-20T10:00:00.000Z :{BOB} PRIVMSG #tea :{text}"
+        for msgid, text in messages
+    ]
+    return [*lines, ":stub BATCH -h1"]
+
+
+def test_the_last_screenful_at_the_start() -> None:
+    talk = Talk()
+    talk.log_in("#tea")
+    (question,) = [message for message in talk.log if message.command == "CHATHISTORY"]
+    talk.texts()
+    assert question.params == ("LATEST", "#tea", "*", "20")
+    talk.server(*batch(question.tags["label"], ("m1", "good morning"), ("m2", "\x01VERSION\x01")))
+    assert talk.texts()[-3:] == ["what was said before:", "good morning", "(end of what was said before)"]
+    # Nothing is shown twice.
+    talk.server(f"@msgid=m1 :{BOB} PRIVMSG #tea :good morning")
+    assert talk.texts() == []
+
+
+def test_scripts_get_only_what_they_are_told() -> None:
+    talk = Talk(scripted=True)
+    talk.log_in("#tea")
+    assert not [message for message in talk.log if message.command == "CHATHISTORY"]
+
+
+def test_what_was_missed_after_a_lost_connection() -> None:
+    talk = Talk()
+    talk.log_in("#tea")
+    talk.server(f"@msgid=m1 :{BOB} PRIVMSG #tea :one")
+    talk.texts()
+    talk.chat.lost("gone", talk.now)
+    talk.log_in("#tea")
+    questions = [m for m in talk.log if m.command == "CHATHISTORY"]
+    assert questions[-1].params == ("AFTER", "#tea", "msgid=m1", "100")
+    talk.texts()
+    talk.server(*batch(questions[-1].tags["label"], ("m2", "two")))
+    assert talk.texts() == ["what was said while you were away:", "two"]
+
+
+def test_history_on_request() -> None:
+    talk = Talk()
+    talk.log_in("#tea")
+    talk.texts()
+    (question,) = talk.type("/history 5")
+    assert question.params == ("LATEST", "#tea", "*", "5")
+    for _ in range(2):
+        talk.server(*batch(question.tags["label"], ("m1", "one")))
+        assert talk.texts() == ["what was said before:", "one", "(end of what was said before)"]
+    talk.server(*batch("x"))
+    assert talk.texts() == ["nothing was said before that"]
+    (question,) = talk.type("/history 2026-11-20")
+    assert question.params[:2] == ("AFTER", "#tea")
+    assert question.params[2].startswith("timestamp=2026-11-")
+    assert talk.type("/history yesterday") == []
+    assert "/history" in talk.texts()[-1]
+
+
+def test_times_as_people_write_them() -> None:
+    now = datetime(2026, 11, 21, 12, 0, tzinfo=timezone(timedelta(hours=3)))
+    assert moment("9:30", now) == "2026-11-21T06:30:00.000Z"
+    assert moment("2026-11-20", now) == "2026-11-19T21:00:00.000Z"
+    assert moment("2026-11-20 18:30", now.astimezone(UTC)) == "2026-11-20T18:30:00.000Z"
+    assert moment("25:00", now) is None
+
+
+def test_a_server_without_history() -> None:
+    talk = Talk(capabilities="sasl echo-message labeled-response batch message-tags")
+    talk.log_in("#tea")
+    talk.texts()
+    assert talk.type("/history") == []
+    assert talk.texts() == ["This server keeps no history."]
