@@ -19,7 +19,9 @@ def client_settings(answer: Mapping[str, Any], name: str) -> list[str]:
     lines = [
         "With another IRC client: it needs TLS and SASL PLAIN. The login name below makes the account with the",
         "password you choose, and is a plain login ever after: no setting has to be changed later. In place of",
-        "PASSWORD write yours" + (", in place of CODE what follows the # of the link." if code == "CODE" else "."),
+        "PASSWORD write yours, without spaces"
+        + (code == "CODE") * ", in place of CODE what follows the # of the link"
+        + ".",
     ]
     if answer["pin"]:
         lines += ["", "Save these lines as secure-chat-ca.pem (the group's certificate authority):", ""]
@@ -33,7 +35,8 @@ def _irssi(answer: Mapping[str, Any], host: str, port: str, identity: str) -> li
     trust = "-tls_verify"
     note = ""
     if answer["pin"]:
-        trust = f"-tls_pinned_pubkey {_hex_of(str(answer['pin']))}"
+        # Since version 1.4 it verifies by default, and then wants an authority beside the right key.
+        trust = f"-notls_verify -tls_pinned_pubkey {_hex_of(str(answer['pin']))}"
         note = " (the fingerprint is the SHA-256 of the server's public key)"
     return [
         f"irssi{note}:",

@@ -55,6 +55,10 @@ class Terminal:
         """Until the screen shows these words."""
         wait_for(lambda: words in self.screen(), SCREEN_SECONDS, lambda: f"no {words!r} on:\n{self.screen()}")
 
+    def wait_until_ended(self) -> None:
+        """Until the program, and so the tmux server, has ended."""
+        wait_for(lambda: not self.screen(), SCREEN_SECONDS, lambda: f"not ended:\n{self.screen()}")
+
     def close(self) -> None:
         """End the program."""
         self._tmux("kill-server")

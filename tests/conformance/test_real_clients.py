@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,14 +17,6 @@ pytestmark = pytest.mark.once
 def needs(program: str) -> pytest.MarkDecorator:
     missing = shutil.which(program) is None or shutil.which("tmux") is None
     return pytest.mark.skipif(missing, reason=f"{program} or tmux is not installed")
-
-
-@pytest.fixture
-def terminals() -> Iterator[list[Terminal]]:
-    opened: list[Terminal] = []
-    yield opened
-    for terminal in opened:
-        terminal.close()
 
 
 def irssi(server: ServerProcess, folder: Path, name: str) -> Terminal:
