@@ -59,7 +59,7 @@ def serve(
     log_format: str | None,
     log_level: str | None,
 ) -> None:
-    """Run the server until SIGTERM or Ctrl-C. SIGHUP reads the certificate again."""
+    """Run the server until SIGTERM, Ctrl-C or the end of its terminal. SIGHUP reads the certificate again."""
     from secure_chat.server.home import Home, HomeLock, default_home
 
     addresses = [parse_address(text) for text in listen] or [("", DEFAULT_PORT)]
@@ -127,6 +127,15 @@ def _serve(
         foundation.close()
 
 
+def _has_terminal() -> bool:
+    """Whether this process belongs to a terminal that is there."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
 def _hold_signals() -> None:
     """From here on, in this thread and all it starts, these signals wait until they are asked for.
 
@@ -136,8 +145,14 @@ def _hold_signals() -> None:
 
 
 def _wait_for_end(reload: Callable[[], None]) -> None:
-    """Until SIGTERM or SIGINT; SIGHUP calls `reload`. A second SIGTERM or SIGINT ends the process at once."""
+    """Until SIGTERM or SIGINT; SIGHUP calls `reload`. A second SIGTERM or SIGINT ends the process at once.
+
+    A terminal that is closed sends SIGHUP, too: who closes the window in which the server runs ends it.
+    """
+    at_terminal = _has_terminal()
     while signal.sigwait(SIGNALS) == signal.SIGHUP:
+        if at_terminal and not _has_terminal():
+            break
         reload()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     for number in (signal.SIGTERM, signal.SIGINT):

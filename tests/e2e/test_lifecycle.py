@@ -8,12 +8,13 @@ import ssl
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pexpect
 import pytest
 
 from secure_chat.server.certificates import create
 from tests.conftest import Start
 from tests.e2e.irc_client import IrcClient, log_in
-from tests.e2e.server_process import PASSWORD, STOP_SECONDS, ServerProcess, run_tool
+from tests.e2e.server_process import PASSWORD, PROGRAM, STOP_SECONDS, ServerProcess, run_tool
 from tests.e2e.waiting import wait_for
 
 
@@ -150,3 +151,14 @@ def test_the_tool_reads_the_configuration_of_the_server(home: Path, tmp_path: Pa
     arguments = ("user", "add", "dave", "--password-stdin", "--home", str(home), "--config", str(other))
     done = run_tool(*arguments, stdin="fourteen chars\n")
     assert "shorter than 20" in done.stderr
+
+
+@pytest.mark.once
+def test_closing_its_terminal_ends_the_server(tmp_path: Path) -> None:
+    """And does not leave it running where nobody sees it."""
+    command = [*PROGRAM[1:], "serve", "--home", str(tmp_path / "home"), "--listen", "127.0.0.1:0"]
+    server = pexpect.spawn(PROGRAM[0], command, encoding="utf-8", timeout=STOP_SECONDS)
+    server.expect_exact("info ready")
+    server.close(force=False)
+    wait_for(lambda: not (tmp_path / "home" / "control.sock").exists())
+    assert not (tmp_path / "home" / "address.json").exists()
