@@ -17,9 +17,11 @@ from secure_chat.chat.deliveries import (
     Withdraw,
 )
 from secure_chat.chat.hub import Hub
+from secure_chat.chat.messages import InRoom, other_end
 from secure_chat.chat.rooms import Room
 from secure_chat.chat.sessions import Presence
-from secure_chat.chat.views import joined, names_lines, topic_lines
+from secure_chat.chat.views import joined, marker_line, names_lines, topic_lines
+from secure_chat.protocol.capabilities import Capability
 from secure_chat.protocol.relay import Relayed
 
 E = TypeVar("E")
@@ -152,6 +154,12 @@ def _room_muted(hub: Hub, effect: fx.RoomMuted) -> Iterator[Delivery]:
     return iter(())
 
 
+@_applies(fx.ReadMarked)
+def _read_marked(hub: Hub, effect: fx.ReadMarked) -> Iterator[Delivery]:
+    hub.markers.setdefault(effect.account_id, {})[other_end(effect.account_id, effect.place)] = effect.time_ms
+    return iter(())
+
+
 @_applies(fx.Registered)
 def _registered(hub: Hub, effect: fx.Registered) -> Iterator[Delivery]:
     hub.registrations.used(effect.address, effect.now_us)
@@ -195,8 +203,17 @@ def _room_shown(hub: Hub, effect: fx.RoomShown) -> Iterator[Delivery]:
     session, room = hub.sessions[effect.session_id], hub.rooms[effect.room_id]
     assert session.account_id is not None
     yield ToSession(session.id, joined(hub, room, session.account_id, effect.time_us, effect.msgid))
+    if session.has(Capability.READ_MARKER):
+        yield ToSession(session.id, marker_line(hub, session.account_id, InRoom(room.id), room.name))
     for line in (*topic_lines(hub, session, room), *names_lines(hub, session, room)):
         yield ToSession(session.id, line)
+
+
+@_applies(fx.MarkerShown)
+def _marker_shown(hub: Hub, effect: fx.MarkerShown) -> Iterator[Delivery]:
+    for session in hub.sessions_of(effect.account_id):
+        if session.has(Capability.READ_MARKER):
+            yield ToSession(session.id, marker_line(hub, effect.account_id, effect.place, effect.target))
 
 
 @_applies(fx.Attached)

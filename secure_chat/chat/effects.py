@@ -14,7 +14,7 @@ from secure_chat.chat.accounts import Account
 from secure_chat.chat.codes import Code
 from secure_chat.chat.deliveries import Delivery
 from secure_chat.chat.devices import Device
-from secure_chat.chat.messages import NewMessage
+from secure_chat.chat.messages import Conversation, NewMessage
 from secure_chat.chat.rooms import Ban, Role, RoomRecord
 from secure_chat.chat.sessions import Session
 from secure_chat.chat.settings import Settings
@@ -157,6 +157,15 @@ class RoomMuted:
     until_us: int
 
 
+@dataclass(frozen=True, slots=True)
+class ReadMarked:
+    """An account has read a conversation up to a time (ms since 1970 UTC)."""
+
+    account_id: int
+    place: Conversation
+    time_ms: int
+
+
 Durable = (
     Append
     | AccountSet
@@ -175,6 +184,7 @@ Durable = (
     | DeviceGone
     | Ignored
     | RoomMuted
+    | ReadMarked
 )
 _DURABLE: frozenset[type] = frozenset(get_args(Durable))
 
@@ -223,6 +233,15 @@ class RoomShown:
 
 
 @dataclass(frozen=True, slots=True)
+class MarkerShown:
+    """The sessions of an account see up to where it has read; `target` is the conversation's name to it."""
+
+    account_id: int
+    place: Conversation
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
 class LoginFailed:
     """A password was wrong."""
 
@@ -260,6 +279,7 @@ Passing = (
     | SessionGone
     | LingeringEnded
     | RoomShown
+    | MarkerShown
     | LoginFailed
     | LoginSucceeded
     | Registered

@@ -40,6 +40,8 @@ class Hub:
         """By account and folded name."""
         self.ignored_by: dict[int, set[int]] = {}
         """By an account: the accounts that do not want to see what it says."""
+        self.markers: dict[int, dict[int, int]] = {}
+        """By account and `other_end`: up to when (ms since 1970 UTC) it has read."""
         self.throttle = Throttle()
         self.registrations = Quota(settings.registrations_per_address, REGISTRATIONS_SECONDS)
         self.lobby_folded = fold(settings.lobby) if settings.lobby else ""
@@ -60,6 +62,9 @@ class Hub:
             self.rooms[room_id].invited.add(account_id)
         for room_id, account_id, until_us in snapshot.room_mutes:
             self.rooms[room_id].muted[account_id] = until_us
+        self.markers = {}
+        for account_id, end, time_ms in snapshot.markers:
+            self.markers.setdefault(account_id, {})[end] = time_ms
         self.codes = {code.digest: code for code in snapshot.codes}
         self.devices, self.devices_of = {}, {}
         for device in snapshot.devices:

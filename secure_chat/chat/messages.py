@@ -71,6 +71,15 @@ class Between:
 Conversation = InRoom | Between
 
 
+def other_end(account_id: int, place: Conversation) -> int:
+    """What an account knows a conversation by: the room's number, or the other account's. (They are drawn from one
+    pool of random numbers, so that none is both.)
+    """
+    if isinstance(place, InRoom):
+        return place.room_id
+    return place.recipient_id if place.sender_id == account_id else place.sender_id
+
+
 @dataclass(frozen=True, slots=True)
 class PostId:
     """The id a client made for its post, and what was posted: the same id with another digest is refused."""

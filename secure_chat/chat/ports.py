@@ -33,6 +33,8 @@ class Snapshot:
     devices: Sequence[Device] = ()
     ignores: Sequence[tuple[int, int]] = ()
     """(who ignores, whom)"""
+    markers: Sequence[tuple[int, int, int]] = ()
+    """(account, `other_end` of the conversation, up to when it has read, in ms)"""
 
 
 @dataclass(frozen=True, slots=True)

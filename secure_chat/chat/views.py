@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator
 
 from secure_chat.chat.errors import CommandError, Hopeless
 from secure_chat.chat.hub import Hub
+from secure_chat.chat.messages import Conversation, other_end
 from secure_chat.chat.rooms import Role, Room
 from secure_chat.chat.sessions import Session
 from secure_chat.protocol.capabilities import Capability
 from secure_chat.protocol.message import LINE_LIMIT_BYTES, Message
 from secure_chat.protocol.numerics import Numeric
-from secure_chat.protocol.relay import Relayed
+from secure_chat.protocol.relay import Relayed, format_time
 
 ECHO_LIMIT_BYTES = 200
 """Longest parameter of a client's that a reply repeats: longer than any name or mask can be."""
@@ -53,6 +54,13 @@ def joined(hub: Hub, room: Room, account_id: int, time_us: int, msgid: str | Non
         msgid,
         extended=(room.name, account.name, realname),
     )
+
+
+def marker_line(hub: Hub, account_id: int, place: Conversation, target: str) -> Message:
+    """MARKREAD: up to where an account has read (IRCv3 `draft/read-marker`)."""
+    time_ms = hub.markers.get(account_id, {}).get(other_end(account_id, place))
+    shown = "*" if time_ms is None else f"timestamp={format_time(time_ms * 1000)}"
+    return Message("MARKREAD", (target, shown), hub.settings.server)
 
 
 def topic_lines(hub: Hub, session: Session, room: Room) -> Iterator[Message]:

@@ -1,4 +1,4 @@
-"""CHATHISTORY: what was said before (IRCv3 `draft/chathistory`)."""
+"""CHATHISTORY and MARKREAD: what was said before, and what of it was read."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from secure_chat.chat.deliveries import Encoded, ReadHistory
+from secure_chat.chat.effects import MarkerShown, ReadMarked
 from secure_chat.chat.errors import CommandError
 from secure_chat.chat.history import End, HistoryQuery, Point, Question, TargetsQuery
-from secure_chat.chat.messages import Between, InRoom
+from secure_chat.chat.messages import Between, InRoom, other_end
+from secure_chat.chat.views import marker_line
 from secure_chat.commands.context import Context
 from secure_chat.commands.registry import Weight, command
 from secure_chat.protocol.capabilities import Capability
@@ -153,3 +155,25 @@ def history_answered(ctx: Context, answer: HistoryRead) -> None:
         ctx.refuse(answer.refusal)
     else:
         ctx.add(Encoded(ctx.session.id, answer.data))
+
+
+@command("MARKREAD", usage="MARKREAD <target> [timestamp=<time>]")
+def markread(ctx: Context, target: str = "", point: str = "") -> None:
+    """Say up to when you have read a conversation, or ask (IRCv3 `draft/read-marker`)."""
+    if not ctx.session.has(Capability.READ_MARKER):
+        raise CommandError("Unknown command", Numeric.ERR_UNKNOWNCOMMAND, ("MARKREAD",))
+    if not target:
+        raise CommandError("Missing parameters", code="NEED_MORE_PARAMS")
+    me = ctx.account.id
+    query = _place(ctx, "MARKREAD", target, 1)
+    if isinstance(query.place, InRoom) and me not in ctx.hub.rooms[query.place.room_id].members:
+        raise no_such_target("MARKREAD", target)
+    if point:
+        time_ms = min(_point("MARKREAD", point).time_ms, ctx.now_us // 1000)
+        known = ctx.hub.markers.get(me, {}).get(other_end(me, query.place), -1)
+        if not time_ms:
+            raise _failed("INVALID_PARAMS", "MARKREAD", "A time is timestamp=YYYY-MM-DDThh:mm:ss.sssZ", point)
+        if time_ms > known:
+            ctx.add(ReadMarked(me, query.place, time_ms), MarkerShown(me, query.place, query.target))
+            return
+    ctx.tell(marker_line(ctx.hub, me, query.place, query.target))

@@ -16,6 +16,7 @@ class Capability(StrEnum):
     CAP_NOTIFY = "cap-notify"
     CHATHISTORY = "draft/chathistory"
     EVENT_PLAYBACK = "draft/event-playback"
+    READ_MARKER = "draft/read-marker"
     ECHO_MESSAGE = "echo-message"
     EXTENDED_JOIN = "extended-join"
     LABELED_RESPONSE = "labeled-response"
@@ -37,6 +38,7 @@ DESCRIPTIONS: Mapping[Capability, str] = {
     Capability.CAP_NOTIFY: "The client is told when capabilities come and go.",
     Capability.CHATHISTORY: "CHATHISTORY gives what was said before.",
     Capability.EVENT_PLAYBACK: "History also has joins, leaves, topics and modes.",
+    Capability.READ_MARKER: "MARKREAD: up to where one has read, shared by all one's devices.",
     Capability.ECHO_MESSAGE: "The sender gets its own message back, once it is on disk.",
     Capability.EXTENDED_JOIN: "JOIN carries account and real name.",
     Capability.LABELED_RESPONSE: "Answers carry the label of the command they answer.",

@@ -33,9 +33,7 @@ _VISIBLE = {
 """The one rule of who may read which message (design: store): every read of history asks it."""
 _NOT_IGNORED = "NOT EXISTS (SELECT 1 FROM ignored WHERE account_id = :reader AND other_id = m.sender_id)"
 _SAID = f"m.kind IN ('{Kind.POST}', '{Kind.NOTICE}')"
-_COLUMNS = (
-    "m.msgid, m.kind, sender.name, m.sender_user, recipient.name, subject.name, m.text, m.tags, m.time_us"
-)
+_COLUMNS = "m.msgid, m.kind, sender.name, m.sender_user, recipient.name, subject.name, m.text, m.tags, m.time_us"
 _FROM = (
     " FROM message AS m JOIN conversation AS c ON c.id = m.conversation_id"
     " JOIN account AS sender ON sender.id = m.sender_id"

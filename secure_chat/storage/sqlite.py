@@ -22,6 +22,10 @@ from secure_chat.storage.reading import read_code, read_room, select_undelivered
 from secure_chat.storage.writing import write
 
 R = TypeVar("R")
+_MARKERS = (
+    "SELECT r.account_id, coalesce(c.room_id, CASE WHEN c.low_id = r.account_id THEN c.high_id ELSE c.low_id END),"
+    " r.time_ms FROM read_marker AS r JOIN conversation AS c ON c.id = r.conversation_id"
+)
 
 
 class SqliteStore:
@@ -127,6 +131,7 @@ class SqliteStore:
             [read_code(row) for row in run("SELECT * FROM code")],
             [Device(*row) for row in run("SELECT digest, account_id, name, made_us, seen_us, address FROM device")],
             [(row[0], row[1]) for row in run("SELECT account_id, other_id FROM ignored")],
+            [(row[0], row[1], row[2]) for row in run(_MARKERS)],
         )
 
     def _stage(self, effects: Sequence[Durable]) -> None:

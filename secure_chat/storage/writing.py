@@ -15,6 +15,8 @@ from secure_chat.storage.reading import select_message
 
 _MAKE_FOR_ROOM = "INSERT INTO conversation (room_id) VALUES (?)"
 _MAKE_BETWEEN = "INSERT INTO conversation (low_id, high_id) VALUES (?, ?)"
+_FIND_ROOM = "SELECT id FROM conversation WHERE room_id = ?"
+_FIND_BETWEEN = "SELECT id FROM conversation WHERE low_id = ? AND high_id = ?"
 _TAKE_IN_ROOM = (
     "UPDATE conversation SET next_sequence = next_sequence + 1 WHERE room_id = ? RETURNING id, next_sequence - 1"
 )
@@ -72,18 +74,34 @@ def _check_post_id(connection: apsw.Connection, message: NewMessage) -> None:
 
 def _next_place(connection: apsw.Connection, conversation: Conversation) -> tuple[int, int]:
     """The conversation's row id and the next sequence in it, which is taken thereby."""
-    keys: tuple[int, ...]
-    if isinstance(conversation, InRoom):
-        take, make, keys = _TAKE_IN_ROOM, _MAKE_FOR_ROOM, (conversation.room_id,)
-    else:
+    take, make, keys = _TAKE_IN_ROOM, _MAKE_FOR_ROOM, _keys(conversation)
+    if len(keys) > 1:
         take, make = _TAKE_BETWEEN, _MAKE_BETWEEN
-        keys = tuple(sorted((conversation.sender_id, conversation.recipient_id)))
     row = connection.execute(take, keys).fetchone()
     if row is None:
         connection.execute(make, keys)
         row = connection.execute(take, keys).fetchone()
         assert row is not None
     return int(row[0]), int(row[1])
+
+
+def _conversation_id(connection: apsw.Connection, place: Conversation) -> int:
+    """The row of a conversation, made where there is none."""
+    find, make, keys = _FIND_ROOM, _MAKE_FOR_ROOM, _keys(place)
+    if len(keys) > 1:
+        find, make = _FIND_BETWEEN, _MAKE_BETWEEN
+    row = connection.execute(find, keys).fetchone()
+    if row is None:
+        connection.execute(make, keys)
+        row = connection.execute(find, keys).fetchone()
+        assert row is not None
+    return int(row[0])
+
+
+def _keys(place: Conversation) -> tuple[int, ...]:
+    if isinstance(place, InRoom):
+        return (place.room_id,)
+    return tuple(sorted((place.sender_id, place.recipient_id)))
 
 
 def _account_set(connection: apsw.Connection, effect: fx.AccountSet) -> None:
@@ -239,6 +257,13 @@ def _room_muted(connection: apsw.Connection, effect: fx.RoomMuted) -> None:
         connection.execute("INSERT INTO room_mute VALUES (?, ?, ?)", (*key, effect.until_us))
 
 
+def _read_marked(connection: apsw.Connection, effect: fx.ReadMarked) -> None:
+    connection.execute(
+        "INSERT INTO read_marker VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET time_ms = excluded.time_ms",
+        (effect.account_id, _conversation_id(connection, effect.place), effect.time_ms),
+    )
+
+
 _WRITERS: dict[type, Callable[[apsw.Connection, Any], None]] = {
     fx.Append: _append,
     fx.AccountSet: _account_set,
@@ -257,4 +282,5 @@ _WRITERS: dict[type, Callable[[apsw.Connection, Any], None]] = {
     fx.DeviceGone: _device_gone,
     fx.Ignored: _ignored,
     fx.RoomMuted: _room_muted,
+    fx.ReadMarked: _read_marked,
 }
