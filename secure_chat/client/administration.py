@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from secure_chat.client.events import Tone
 from secure_chat.client.history import (
     ASKED_LIMIT_MESSAGES,
     CAPABILITY,
     SCREENFUL_MESSAGES,
     Why,
     ask,
+    ask_for_unread,
     moment,
 )
 from secure_chat.client.slash import (
@@ -68,6 +70,14 @@ def history(chat: Chat, rest: str) -> None:
     if since is None:
         raise usage_of("history")
     ask(chat, Why.ASKED, "AFTER", room, f"timestamp={since}", ASKED_LIMIT_MESSAGES)
+
+
+@slash("unread", usage=marked("/unread"), what=marked("count what you have not read in your rooms"))
+def unread(chat: Chat, rest: str) -> None:  # noqa: ARG001 - every command is given the rest
+    """Count anew."""
+    require_connection(chat)
+    if not ask_for_unread(chat):
+        chat.tell(Tone.ANSWER, _("Nothing is known of what you have read yet."))
 
 
 @slash("devices", usage=marked("/devices"), what=marked("list your devices"))

@@ -8,8 +8,8 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from secure_chat.client.events import Tone
-from secure_chat.client.handlers import said_event
-from secure_chat.client.texts import _
+from secure_chat.client.handlers import is_own, on, said_event
+from secure_chat.client.texts import _, plural
 from secure_chat.protocol.message import Message
 from secure_chat.protocol.names import fold, is_room
 
@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from secure_chat.client.state import Chat
 
 CAPABILITY = "draft/chathistory"
+READ_MARKER = "draft/read-marker"
 SCREENFUL_MESSAGES = 20
 MISSED_MESSAGES = 100
+COUNTED_MESSAGES = 100
 ASKED_LIMIT_MESSAGES = 1_000
 
 
@@ -31,6 +33,8 @@ class Why(Enum):
     """The last screenful, at the first login."""
     MISSED = auto()
     """What was said while the connection was lost."""
+    UNREAD = auto()
+    """Only how much there is."""
 
 
 @dataclass(slots=True)
@@ -40,18 +44,21 @@ class History:
     requests: dict[str, Why] = field(default_factory=dict)
     """By label."""
     batches: dict[str, tuple[str, Why, list[Message]]] = field(default_factory=dict)
-    latest: dict[str, str] = field(default_factory=dict)
-    """The id of the last message seen, by the folded name of a room."""
+    latest: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Id and time of the last message seen, by the folded name of a room."""
+    markers: dict[str, str] = field(default_factory=dict)
+    """Up to when the user has read, on any device: a time as the server writes it; "" for nothing."""
 
     def connected(self) -> None:
         """Nothing of before is answered any more."""
         self.requests.clear()
         self.batches.clear()
 
-    def saw(self, room: str, msgid: str | None) -> None:
+    def saw(self, room: str, message: Message) -> None:
         """A message of a room was shown."""
+        msgid, time_text = message.tags.get("msgid"), message.tags.get("time", "")
         if msgid is not None and is_room(room):
-            self.latest[fold(room)] = msgid
+            self.latest[fold(room)] = (msgid, max(time_text, self.latest.get(fold(room), ("", ""))[1]))
 
     def begin(self, reference: str, target: str, label: str | None) -> None:
         """A batch of history begins."""
@@ -68,10 +75,13 @@ class History:
     def end(self, chat: Chat, reference: str) -> None:
         """A batch is whole: show it."""
         target, why, messages = self.batches.pop(reference, ("", Why.ASKED, []))
+        if why is Why.UNREAD:
+            _tell_unread(chat, target, messages)
+            return
         shown = []
         for message in messages:
             first = chat.seen.first_time(message.tags.get("msgid"))
-            self.saw(target, message.tags.get("msgid"))
+            self.saw(target, message)
             event = said_event(chat, message) if first or why is Why.ASKED else None
             if event is not None:
                 shown.append(event)
@@ -109,16 +119,58 @@ def moment(text: str, now: datetime) -> str | None:
 
 
 def ask_at_start(chat: Chat) -> None:
-    """The last screenful of the current room."""
+    """The last screenful of the current room, and how much is unread in the others."""
     if chat.rooms.current is not None and not chat.scripted:
         ask(chat, Why.START, "LATEST", chat.rooms.current, "*", SCREENFUL_MESSAGES)
+        ask_for_unread(chat, besides=chat.rooms.current)
+
+
+def ask_for_unread(chat: Chat, besides: str = "") -> int:
+    """How much is unread in our rooms; in how many we ask."""
+    asked = 0
+    for room in chat.rooms.names():
+        marker = chat.history.markers.get(fold(room))
+        if marker and fold(room) != fold(besides):
+            ask(chat, Why.UNREAD, "LATEST", room, f"timestamp={marker}", COUNTED_MESSAGES)
+            asked += 1
+    return asked
+
+
+def mark_read(chat: Chat) -> None:
+    """The user is at the keyboard: what the current room shows is read, on all devices."""
+    room = chat.rooms.current
+    if room is None or not chat.online or READ_MARKER not in chat.login.acknowledged:
+        return
+    _msgid, seen = chat.history.latest.get(fold(room), ("", ""))
+    if seen > chat.history.markers.get(fold(room), ""):
+        chat.history.markers[fold(room)] = seen
+        chat.send(Message("MARKREAD", (room, f"timestamp={seen}")))
+
+
+def _tell_unread(chat: Chat, room: str, messages: list[Message]) -> None:
+    others = [message for message in messages if not is_own(chat, message.nick)]
+    count = len(others)
+    if not count:
+        return
+    if count >= COUNTED_MESSAGES:
+        text = _("{count} unread messages or more").format(count=count)
+    else:
+        text = plural("{count} unread message", "{count} unread messages", count).format(count=count)
+    chat.tell(Tone.ANSWER, text, room)
+
+
+@on("MARKREAD", min_params=2)
+def marker_told(chat: Chat, message: Message, label: str | None) -> None:  # noqa: ARG001 - a handler's signature
+    """Up to when the user has read a conversation, on this or another device."""
+    target, point = message.params[:2]
+    chat.history.markers[fold(target)] = point.removeprefix("timestamp=").removeprefix("*")
 
 
 def ask_for_missed(chat: Chat) -> None:
     """What was said in our rooms while the connection was lost."""
     for room in chat.rooms.names():
-        msgid = chat.history.latest.get(fold(room))
-        if msgid is not None:
+        msgid, _time = chat.history.latest.get(fold(room), ("", ""))
+        if msgid:
             ask(chat, Why.MISSED, "AFTER", room, f"msgid={msgid}", MISSED_MESSAGES)
 
 

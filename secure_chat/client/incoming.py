@@ -32,7 +32,7 @@ def said(chat: Chat, message: Message, label: str | None) -> None:
     if event.private and not own:
         chat.partner = message.nick
         chat.people.add(message.nick)
-    chat.history.saw(event.place, message.tags.get("msgid"))
+    chat.history.saw(event.place, message)
     chat.show(event)
 
 

@@ -25,6 +25,7 @@ WANTED = (
     "multi-prefix",
     "cap-notify",
     "draft/chathistory",
+    "draft/read-marker",
     POST_ID,
 )
 USER_NAME = "chat"

@@ -10,7 +10,7 @@ from secure_chat.client import administration, incoming, numerics, slash
 from secure_chat.client.device_token import TokenRequest
 from secure_chat.client.events import Event, Kind, Said, Told, Tone, View
 from secure_chat.client.handlers import handle
-from secure_chat.client.history import History, ask_at_start, ask_for_missed
+from secure_chat.client.history import History, ask_at_start, ask_for_missed, mark_read
 from secure_chat.client.login import POST_ID, Login, LoginRefused, Step
 from secure_chat.client.outcome import ExitCode
 from secure_chat.client.phases import CONNECTED, TRANSITIONS, Phase
@@ -117,6 +117,7 @@ class Chat:
         """A line of the user: a slash command, or something to say in the current room."""
         self._now = now
         line = line.rstrip("\r\n").replace("\0", " ").replace("\r", " ").replace("\n", " ")
+        mark_read(self)
         name = slash.command_in(line)
         if name is not None:
             try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 from secure_chat.client.history import moment
-from tests.client.talk import Talk
+from tests.client.talk import ME, Talk, words
 
 BOB = "bob!chat@stub.example"
 
@@ -64,7 +64,7 @@ def test_history_on_request() -> None:
         assert talk.texts() == ["what was said before:", "one", "(end of what was said before)"]
     talk.server(*batch("x"))
     assert talk.texts() == ["nothing was said before that"]
-    (question,) = talk.type("/history 2026-11-20")
+    (question,) = [message for message in talk.type("/history 2026-11-20") if message.command == "CHATHISTORY"]
     assert question.params[:2] == ("AFTER", "#tea")
     assert question.params[2].startswith("timestamp=2026-11-")
     assert talk.type("/history yesterday") == []
@@ -85,3 +85,48 @@ def test_a_server_without_history() -> None:
     talk.texts()
     assert talk.type("/history") == []
     assert talk.texts() == ["This server keeps no history."]
+
+
+def test_what_is_unread_in_other_rooms_is_counted() -> None:
+    talk = Talk()
+    talk.connect()
+    talk.server("AUTHENTICATE +", ":stub 903 ivan :SASL authentication successful")
+    talk.server(":stub 001 ivan :Welcome", ":stub 005 ivan secure-chat.internal/LOBBY=#lobby :are supported")
+    (ping,) = talk.server(":stub 422 ivan :No MOTD")
+    talk.server(f":{ME} JOIN #lobby ivan :ivan", ":stub MARKREAD #lobby timestamp=2026-11-20T09:00:00.000Z")
+    talk.server(f":{ME} JOIN #tea ivan :ivan", ":stub MARKREAD #tea timestamp=2026-11-20T09:00:00.000Z")
+    talk.server(f":{ME} JOIN #new ivan :ivan", ":stub MARKREAD #new *")
+    sent = talk.server(f":stub PONG stub :{ping.params[0]}")
+    questions = [message for message in sent if message.command == "CHATHISTORY"]
+    assert [message.params[:3] for message in questions] == [
+        ("LATEST", "#lobby", "*"),
+        ("LATEST", "#tea", "timestamp=2026-11-20T09:00:00.000Z"),
+    ]
+    talk.texts()
+    talk.server(*batch(questions[1].tags["label"], ("m1", "one"), ("m2", "two")))
+    assert talk.texts() == ["2 unread messages"]
+    # They are not seen by that: a look at the room shows them.
+    talk.server(f"@msgid=m1 :{BOB} PRIVMSG #tea :one")
+    assert talk.texts() == ["one"]
+    assert [message.params[1] for message in talk.type("/unread")] == ["#lobby", "#tea"]
+
+
+def test_what_is_shown_is_read_when_the_user_types() -> None:
+    talk = Talk()
+    talk.log_in("#lobby")
+    talk.server(f"@msgid=m1;time=2026-11-20T10:00:00.000Z :{BOB} PRIVMSG #lobby :one")
+    sent = talk.type("/away")
+    assert words(sent)[0] == "MARKREAD #lobby timestamp=2026-11-20T10:00:00.000Z"
+    assert not [message for message in talk.type("/away") if message.command == "MARKREAD"]
+    # Another device has read further.
+    talk.server(":stub MARKREAD #lobby timestamp=2026-11-20T12:00:00.000Z")
+    talk.server(f"@msgid=m2;time=2026-11-20T11:00:00.000Z :{BOB} PRIVMSG #lobby :two")
+    assert not [message for message in talk.type("/away") if message.command == "MARKREAD"]
+
+
+def test_nothing_is_known_of_what_was_read() -> None:
+    talk = Talk()
+    talk.log_in("#lobby")
+    talk.texts()
+    assert talk.type("/unread") == []
+    assert talk.texts() == ["Nothing is known of what you have read yet."]
