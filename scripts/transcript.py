@@ -78,7 +78,7 @@ def transcript(folder: Path) -> str:
 
 def code_in(server: Terminal) -> str:
     """The owner code that the server shows."""
-    return re.findall(r"owner code: (\S+)", server.screen())[0]
+    return str(re.findall(r"owner code: (\S+)", server.screen())[0])
 
 
 def become_owner(alice: Terminal, code: str) -> None:
@@ -100,7 +100,7 @@ def invitation(alice: Terminal, guest: str) -> str:
     alice.type(f"/invitation for={guest}")
     alice.wait_for(f"Give this to {guest};")
     whole = "".join(line.strip() for line in alice.screen().splitlines())
-    return re.findall(rf"secure-chat://[^ #]*name={guest}#[0-9A-Z-]{{31}}", whole)[-1]
+    return str(re.findall(rf"secure-chat://[^ #]*name={guest}#[0-9A-Z-]{{31}}", whole)[-1])
 
 
 def bring_in(terminal: Terminal, guest: str, link: str) -> None:

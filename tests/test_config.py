@@ -18,7 +18,7 @@ from secure_chat.config import Config, load_config, parse_config, settings
 from secure_chat.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[1]
-ALL_SECTIONS = "[server], [lobby], [registration], [passwords], [presence], [rooms], [limits], [log]"
+ALL_SECTIONS = "[server], [lobby], [registration], [passwords], [presence], [rooms], [history], [limits], [log]"
 
 
 def error(text: str) -> str:
@@ -173,6 +173,8 @@ def test_the_document_is_up_to_date() -> None:
 
 
 def test_nothing_of_the_program_but_errors_is_imported() -> None:
-    tree = ast.parse(Path(module.__file__).read_text("utf-8"))
-    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
-    assert {name for name in imported if name.startswith("secure_chat")} == {"secure_chat.errors"}
+    trees = [ast.parse(path.read_text("utf-8")) for path in Path(module.__file__).parent.glob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    imported = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+    ours = {name for name in imported if name.startswith("secure_chat")}
+    assert ours == {"secure_chat.config.sections", "secure_chat.errors"}
