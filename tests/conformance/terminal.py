@@ -6,18 +6,21 @@ import os
 import shlex
 import subprocess
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 
 from tests.e2e.waiting import wait_for
 
 SCREEN_SECONDS = 20.0
+_NUMBERS = count(1)
 
 
 class Terminal:
     """A tmux server of its own, with one window of 120 x 40."""
 
     def __init__(self, command: Sequence[str], folder: Path) -> None:
-        self._socket = str(folder / "tmux.sock")
+        # A server that is just ending would take a new session with it.
+        self._socket = str(folder / f"tmux-{next(_NUMBERS)}.sock")
         environment = {
             "LC_ALL": "C.UTF-8",
             "TERM": "xterm-256color",
