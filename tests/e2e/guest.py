@@ -24,14 +24,14 @@ class Guest:
         self,
         folder: Path,
         *arguments: str,
-        program: Sequence[str] = PROGRAM,
+        program: Sequence[str] = (*PROGRAM, "connect"),
         variables: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         folder.mkdir(exist_ok=True)
         command, *rest = program
         self.terminal = pexpect.spawn(
             command,
-            [*rest, "connect", *arguments],
+            [*rest, *arguments],
             env={
                 "PATH": os.environ["PATH"],
                 "HOME": str(folder),
