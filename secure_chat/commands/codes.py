@@ -79,16 +79,22 @@ def look_up(ctx: Context, text: Secret, name: str) -> Code | str:
     wait = ctx.hub.throttle.wait_seconds(session.address, CODE_FOLDED, ctx.now_us, known=False)
     if wait and not session.exempt:
         raise CommandError(f"Too many wrong codes; try again in {wait} s", code="TRY_AGAIN_LATER")
+    found = usable_code(ctx, text, name)
+    if isinstance(found, str) and digest_of(text.reveal()) is not None:
+        ctx.add(LoginFailed(session.address, CODE_FOLDED, ctx.now_us))
+        ctx.log("code refused", session=session.id, address=session.address, reason=found)
+    return found
+
+
+def usable_code(ctx: Context, text: Secret, name: str) -> Code | str:
+    """The same, without counting."""
     digest = digest_of(text.reveal())
     if digest is None:
         return "This code is mistyped: a character is missing or wrong"
     code = ctx.hub.codes.get(digest)
-    trouble = "There is no such code" if code is None else trouble_with(ctx, code, name)
-    if code is None or trouble:
-        ctx.add(LoginFailed(session.address, CODE_FOLDED, ctx.now_us))
-        ctx.log("code refused", session=session.id, address=session.address, reason=trouble)
-        return trouble
-    return code
+    if code is None:
+        return "There is no such code"
+    return trouble_with(ctx, code, name) or code
 
 
 def trouble_with(ctx: Context, code: Code, name: str) -> str:

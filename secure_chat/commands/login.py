@@ -22,13 +22,15 @@ from secure_chat.chat.errors import CommandError, Hopeless
 from secure_chat.chat.sessions import Application
 from secure_chat.chat.strength import WeakPassword, require_strong
 from secure_chat.chat.views import refusal_lines
-from secure_chat.commands.codes import ask_for_hash, look_up
+from secure_chat.commands.codes import CODE_FOLDED, ask_for_hash, usable_code
 from secure_chat.commands.context import Context
 from secure_chat.protocol.message import Secret
 from secure_chat.protocol.names import InvalidName, check_account_name, fold
 from secure_chat.protocol.numerics import Numeric
 from secure_chat.protocol.sasl import Credentials, Identity, is_token, parse_identity
 
+NOBODY = 0
+"""No account has this id."""
 KNOWN_PAIR_US = 30 * 86_400 * 1_000_000
 """How long a pair of account and address that logged in is exempt from the address's throttle."""
 BUSY_TEXT = "The server is busy with logins; try again later"
@@ -63,18 +65,19 @@ def start_login(
     identity = parse_identity(credentials.identity)
     name, session = identity.name, ctx.session
     account = ctx.hub.account_named(name)
-    if identity.code is not None and account is None and _apply_with_code(ctx, purpose, identity, credentials):
-        return None
     account_id = account.id if account is not None else None
     ctx.if_lost += _not_begun(ctx, purpose)
-    known = account_id is not None and ctx.store.logged_in_from(
-        account_id, session.address, ctx.now_us - KNOWN_PAIR_US
-    )
-    wait = ctx.hub.throttle.wait_seconds(session.address, fold(name), ctx.now_us, known=known)
-    if wait and not session.exempt:
-        raise refusal(purpose, f"Too many wrong passwords; try again in {wait} s", "TRY_AGAIN_LATER")
-    if is_token(credentials.password.reveal()):
-        return _opened_by_token(ctx, purpose, account, credentials)
+    # Asked for unknown names as well: neither the time it takes nor a disk that fails may tell them from others.
+    known = ctx.store.logged_in_from(account_id or NOBODY, session.address, ctx.now_us - KNOWN_PAIR_US)
+    by_token = is_token(credentials.password.reveal())
+    if by_token and (opened := _opened_by_token(ctx, purpose, account, credentials)) is not None:
+        return opened
+    _require_no_wait(ctx, purpose, identity, known=known)
+    if by_token:
+        _refuse_token(ctx, purpose, name)
+        return None
+    if identity.code is not None and account is None and _apply_with_code(ctx, purpose, identity, credentials):
+        return None
     ctx.change_session(waiting=True, device=identity.device)
     ctx.add(
         CheckPassword(
@@ -94,19 +97,28 @@ def start_login(
     return None
 
 
+def _require_no_wait(ctx: Context, purpose: str, identity: Identity, *, known: bool) -> None:
+    """Raises CommandError, Hopeless for who has been wrong too often. Whether the name exists plays no part."""
+    throttle, session = ctx.hub.throttle, ctx.session
+    wait = throttle.wait_seconds(session.address, fold(identity.name), ctx.now_us, known=known)
+    text = f"Too many wrong passwords; try again in {wait} s"
+    if identity.code is not None and not known:
+        wait = max(wait, throttle.wait_seconds(session.address, CODE_FOLDED, ctx.now_us, known=False))
+        text = f"Too many wrong codes; try again in {wait} s"
+    if wait and not session.exempt:
+        raise refusal(purpose, text, "TRY_AGAIN_LATER")
+
+
 def _apply_with_code(ctx: Context, purpose: str, identity: Identity, credentials: Credentials) -> bool:
     """Somebody new logs in as `NAME/invite=CODE`: whether the code is valid, and the account is being made.
 
-    A wrong code is answered like a wrong password, by the pool, so that nobody learns which names there are.
-    Raises CommandError.
+    A wrong code is answered, and counted, like a wrong password, by the pool, so that nobody learns which names
+    there are. Raises CommandError.
     """
     assert identity.code is not None
     if purpose not in ("AUTHENTICATE", "PASS") or ctx.session.account_id is not None:
         return False
-    try:
-        code = look_up(ctx, identity.code, identity.name)
-    except CommandError as error:
-        raise refusal(purpose, error.text, "TRY_AGAIN_LATER") from None
+    code = usable_code(ctx, identity.code, identity.name)
     if isinstance(code, str):
         return False
     try:
@@ -124,23 +136,31 @@ def _apply_with_code(ctx: Context, purpose: str, identity: Identity, credentials
 def _opened_by_token(
     ctx: Context, purpose: str, account: Account | None, credentials: Credentials
 ) -> Account | None:
-    """The account, where this is the token of one of its devices; else the refusal is said. Raises CommandError."""
+    """The account, where this is the token of one of its devices: who has that does not wait for others of the
+    address. Raises CommandError.
+    """
     if purpose not in ("AUTHENTICATE", "PASS"):
         raise refusal(purpose, "A token is not enough for this: give the account's password", "INVALID_CREDENTIALS")
     session = ctx.session
     device = ctx.hub.devices.get(token_digest(credentials.password.reveal()))
     if account is None or device is None or device.account_id != account.id or not account.usable:
-        folded = fold(parse_identity(credentials.identity).name)
-        ctx.add(LoginFailed(session.address, folded, ctx.now_us))
-        ctx.log("login refused", session=session.id, account="(by token)", address=session.address)
-        ctx.refuse(refusal(purpose, "Wrong name, or this token was revoked", "INVALID_CREDENTIALS"))
-        if purpose == "PASS":
-            ctx.close(session, "Wrong name, or this token was revoked")
         return None
+    if session.account_id not in (None, account.id):
+        raise CommandError("You are logged in as somebody else already", Numeric.ERR_SASLALREADY)
     if ctx.now_us - device.seen_us > SEEN_AGAIN_US or device.address != session.address:
         ctx.add(DeviceSet(replace(device, seen_us=ctx.now_us, address=session.address)))
     ctx.change_session(device=device.name, token=device.digest)
     return account
+
+
+def _refuse_token(ctx: Context, purpose: str, name: str) -> None:
+    """Say that it opens nothing, and count it."""
+    session, text = ctx.session, "Wrong name, or this token was revoked"
+    ctx.add(LoginFailed(session.address, fold(name), ctx.now_us))
+    ctx.log("login refused", session=session.id, account="(by token)", address=session.address)
+    ctx.refuse(refusal(purpose, text, "INVALID_CREDENTIALS"))
+    if purpose == "PASS":
+        ctx.close(session, text)
 
 
 def tell_logged_in(ctx: Context, account: Account, *, sasl: bool) -> None:
