@@ -31,8 +31,10 @@ def device(ctx: Context, act: str, name: str = "") -> None:
         case "LIST":
             _list(ctx)
         case "ADD" | "HERE" if name:
-            made, token = _add(ctx, ctx.account, name, ctx.account.name)
-            if act.upper() == "HERE":
+            # A session that a token has opened ends with that token, whatever it gets after that.
+            here = act.upper() == "HERE" and ctx.session.token not in ctx.hub.devices
+            made, token = _add(ctx, ctx.account, name, ctx.account.name, here=here)
+            if here:
                 ctx.change_session(device=made.name, token=made.digest)
             text = f"The token of {made.name}, shown only now; it is used as the password: {token.reveal()}"
             ctx.note("DEVICE", "TOKEN", text, made.name, token)
@@ -76,7 +78,7 @@ def device_named(ctx: Context, account: Account, name: str) -> Device:
     return found
 
 
-def _add(ctx: Context, account: Account, name: str, actor: str) -> tuple[Device, Secret]:
+def _add(ctx: Context, account: Account, name: str, actor: str, *, here: bool = False) -> tuple[Device, Secret]:
     mine = ctx.hub.devices_of.get(account.id, {})
     if not is_device_name(name):
         text = f"A device's name has letters, digits, _ . and -, at most {NAME_LIMIT_CHARACTERS} of them"
@@ -88,7 +90,6 @@ def _add(ctx: Context, account: Account, name: str, actor: str) -> tuple[Device,
         text = f"{account.name} has {DEVICES_LIMIT} devices already; revoke one first"
         raise CommandError(text, code="TOO_MANY_DEVICES", params=(name,))
     token = ctx.ids.token()
-    here = actor == account.name
     seen = (ctx.now_us, ctx.session.address) if here else (0, "")
     made = Device(token_digest(token.reveal()), account.id, name, ctx.now_us, *seen)
     ctx.add(DeviceSet(made), Audited(actor, "device add", account.name, name, ctx.now_us))

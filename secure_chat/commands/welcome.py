@@ -61,6 +61,8 @@ def _let_in(ctx: Context) -> None:
     session, account = ctx.session, ctx.account
     if not account.usable or account.epoch != session.epoch:
         raise Hopeless("This account cannot be used now", Numeric.ERR_PASSWDMISMATCH)
+    if session.token is not None and session.token not in ctx.hub.devices:
+        raise Hopeless("Wrong name, or this token was revoked", Numeric.ERR_PASSWDMISMATCH)
     others = ctx.hub.sessions_of(account.id)
     if len(others) >= ctx.settings.sessions_per_account:
         raise Hopeless(
