@@ -133,12 +133,15 @@ def _require_free(ctx: Context, name: str) -> None:
         raise CommandError(text, code="ACCOUNT_EXISTS", params=(name,))
 
 
-def _register_openly(ctx: Context, name: str, password: Secret) -> None:
-    session = ctx.session
-    wait = ctx.hub.registrations.wait_seconds(session.address, ctx.now_us)
-    if wait and not session.exempt:
+def _require_quota(ctx: Context, name: str) -> None:
+    wait = ctx.hub.registrations.wait_seconds(ctx.session.address, ctx.now_us)
+    if wait and not ctx.session.exempt:
         text = f"Too many accounts were registered from your address; try again in {wait // 60 + 1} min"
         raise CommandError(text, code="TEMPORARILY_UNAVAILABLE", params=(name,))
+
+
+def _register_openly(ctx: Context, name: str, password: Secret) -> None:
+    _require_quota(ctx, name)
     _require_free(ctx, name)
     ask_for_hash(ctx, "REGISTER", Application(name, password))
 
@@ -161,7 +164,9 @@ def password_hashed(ctx: Context, answer: PasswordHashed) -> None:
         raise _refused(purpose, application.name, BUSY_TEXT, "TEMPORARILY_UNAVAILABLE")
     code = ctx.hub.codes.get(application.digest) if application.digest is not None else None
     trouble = "There is no such code" if code is None else trouble_with(ctx, code, application.name)
-    if application.digest is not None and trouble:
+    if application.digest is None:
+        _require_quota(ctx, application.name)
+    elif trouble:
         raise _refused(purpose, application.name, trouble, "INVALID_CODE")
     if code is None or code.purpose in NEW_ACCOUNTS:
         if fold(application.name) in ctx.hub.account_ids:
