@@ -240,6 +240,11 @@ def _tell(ctx: Context, purpose: str, account: Account) -> None:
 
 def redeemed(ctx: Context, answer: PasswordHashed) -> None:
     """After `password_hashed`, when its account is in place: the session may be complete now. Raises Hopeless."""
+    if ctx.maybe_session is None:
+        return  # Refused by PASS: it was closed.
     if ctx.session.account_id is not None:
         _tell(ctx, answer.job.purpose, ctx.account)
         complete_registration(ctx)
+    elif answer.job.purpose != "VERIFY":
+        # What REGISTER began may go on with another code; nothing is left of any other.
+        ctx.change_session(application=None)
