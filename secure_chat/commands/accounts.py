@@ -6,8 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from secure_chat.chat.accounts import Account
+from secure_chat.chat.codes import Purpose
 from secure_chat.chat.effects import AccountSet, Audited, DeviceGone, LingeringEnded, MemberGone
 from secure_chat.chat.errors import CommandError
+from secure_chat.commands.codes import revoke_code
 from secure_chat.commands.context import Context
 from secure_chat.commands.registry import operation
 from secure_chat.commands.welcome import lobby_membership
@@ -92,6 +94,7 @@ def user_disable(ctx: Context, request: dict[str, Any]) -> None:
     account = _account(ctx, request["name"])
     _keep_an_administrator(ctx, account)
     _change(ctx, replace(account, disabled=True, epoch=account.epoch + 1), "This account was disabled")
+    _revoke_codes_of(ctx, account)
     _audit(ctx, "user disable", account)
 
 
@@ -111,6 +114,7 @@ def user_remove(ctx: Context, request: dict[str, Any]) -> None:
     _keep_an_administrator(ctx, account)
     gone = replace(account, removed=True, password="", epoch=account.epoch + 1)
     _change(ctx, gone, "This account was removed")
+    _revoke_codes_of(ctx, account)
     ctx.add(LingeringEnded(account.id, ctx.now_us))
     ctx.add(*(MemberGone(room.id, account.id) for room in ctx.hub.rooms_by_name(account.id)))
     _audit(ctx, "user remove", account)
@@ -138,6 +142,13 @@ def _change(ctx: Context, changed: Account, reason: str) -> None:
     for session in ctx.hub.sessions_of(changed.id):
         ctx.close(session, reason)
     ctx.answer["name"] = changed.name
+
+
+def _revoke_codes_of(ctx: Context, account: Account) -> None:
+    """What it has made to let others in, or itself again, and to set passwords of others."""
+    for code in ctx.hub.codes.values():
+        if fold(code.made_by) == account.folded and code.purpose is not Purpose.RECOVERY:
+            revoke_code(ctx, code)
 
 
 def _audit(ctx: Context, act: str, account: Account, detail: str = "") -> None:
