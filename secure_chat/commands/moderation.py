@@ -57,7 +57,7 @@ def _mute_in_room(ctx: Context, room_name: str, name: str, duration: str, reason
     ctx.require_operator(room)
     person, seconds = ctx.person(name), parse_duration(duration)
     _check_reason(reason)
-    if (ctx.hub.role(room, person.id) or Role.MEMBER) >= Role.OPERATOR:
+    if seconds and (ctx.hub.role(room, person.id) or Role.MEMBER) >= Role.OPERATOR:
         raise CommandError("Operators of the room cannot be muted in it", code="CANNOT_MUTE")
     until_us = ctx.now_us + seconds * 1_000_000 if seconds else 0
     ctx.add(RoomMuted(room.id, person.id, until_us))
@@ -67,7 +67,7 @@ def _mute_in_room(ctx: Context, room_name: str, name: str, duration: str, reason
 def _mute_everywhere(ctx: Context, name: str, duration: str, reason: str = "") -> None:
     ctx.require_administrator()
     person, seconds = ctx.person(name), parse_duration(duration)
-    if person.administrator:
+    if seconds and person.administrator:
         raise CommandError("Administrators cannot be muted", code="CANNOT_MUTE")
     _check_reason(reason)
     until_us = ctx.now_us + seconds * 1_000_000 if seconds else 0
