@@ -44,13 +44,18 @@ def invitation(ctx: Context, act: str, *words: str) -> None:
             _list(ctx)
         case "REVOKE" if words:
             code = code_of_id(ctx, words[0], Purpose.INVITATION)
-            if code.made_by != ctx.account.name:
+            if not _is_mine(ctx, code):
                 ctx.require_administrator()
             _revoke(ctx, code, ctx.account.name)
             ctx.note("INVITATION", "REVOKED", f"The invitation {code.id} is revoked", code.id)
         case _:
             text = "INVITATION ADD [for=NAME] [uses=N] [expires=7d] [room=ROOM], LIST, or REVOKE ID"
             raise CommandError(text, code="INVALID_PARAMS")
+
+
+def _is_mine(ctx: Context, code: Code) -> bool:
+    """Whether the session's account made it, in whatever spelling of its name."""
+    return fold(code.made_by) == ctx.account.folded
 
 
 def _require_inviter(ctx: Context) -> None:
@@ -70,7 +75,7 @@ def _options(words: tuple[str, ...]) -> dict[str, str]:
 
 
 def _add(ctx: Context, options: Mapping[str, str]) -> None:
-    mine = [code for code in open_invitations(ctx) if code.made_by == ctx.account.name]
+    mine = [code for code in open_invitations(ctx) if _is_mine(ctx, code)]
     if len(mine) >= OPEN_PER_MEMBER and not ctx.account.administrator:
         text = f"You have {len(mine)} open invitations; revoke one first"
         raise CommandError(text, code="TOO_MANY_CODES")
@@ -117,7 +122,7 @@ def open_invitations(ctx: Context) -> list[Code]:
 def _list(ctx: Context) -> None:
     shown = open_invitations(ctx)
     if not ctx.account.administrator:
-        shown = [code for code in shown if code.made_by == ctx.account.name]
+        shown = [code for code in shown if _is_mine(ctx, code)]
     for code in shown:
         text = f"{code.id}: for {code.name or 'anybody'}, {code.uses_left} of {code.uses} uses left, "
         text += f"until {format_time(code.expires_us)}, made by {code.made_by}"
