@@ -20,6 +20,7 @@ from secure_chat.protocol.names import fold
 CODE_FOLDED = " code"
 """Stands for a name where wrong codes of an address are counted; no name folds to it."""
 ID_CHARACTERS = 8
+NAME_IN_LINK_BYTES = 100
 NEW_ACCOUNTS = frozenset({Purpose.OWNER, Purpose.INVITATION})
 
 
@@ -64,8 +65,10 @@ def link_to(ctx: Context, secret: Secret, name: str = "") -> Secret:
     reach = ctx.settings.reach
     if reach.trouble:
         raise CommandError(reach.trouble, code="NO_ADDRESS")
-    # In the alphabet for links; the client takes both.
-    pairs = {"pin": reach.pin.replace("+", "-").replace("/", "_"), "name": name}
+    # In the alphabet for links; the client takes both. A name is a help to whoever comes, and is asked for else: a
+    # long one in another script than Latin, three times as long in a link, would not fit into a line of the chat.
+    fits = len(quote(name)) <= NAME_IN_LINK_BYTES
+    pairs = {"pin": reach.pin.replace("+", "-").replace("/", "_"), "name": name if fits else ""}
     query = "&".join(f"{key}={quote(value, safe=':')}" for key, value in pairs.items() if value)
     return Secret(f"secure-chat://{reach.address}/{'?' if query else ''}{query}#{secret.reveal()}")
 

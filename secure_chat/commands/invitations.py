@@ -87,8 +87,9 @@ def _add(ctx: Context, options: Mapping[str, str]) -> None:
         room_id = room.id
     made, link = _invite(ctx, ctx.account.name, options.get("for", ""), options, room_id)
     who = made.name or "somebody"
+    # The link stands there once: with a name of many letters in it the line is long.
     text = f"Give this to {who}; it is valid until {format_time(made.expires_us)}: {link.reveal()}"
-    ctx.note("INVITATION", "LINK", text, made.id, link)
+    ctx.note("INVITATION", "LINK", text, made.id)
 
 
 def _invite(

@@ -31,7 +31,7 @@ def reset(ctx: Context, name: str) -> None:
     person = ctx.person(name)
     _, link = make_reset(ctx, person, ctx.account.name)
     text = f"Give this to {person.name}, not over this chat; it is valid for 24 hours: {link.reveal()}"
-    ctx.note("RESET", "LINK", text, person.name, link)
+    ctx.note("RESET", "LINK", text, person.name)
 
 
 def make_reset(ctx: Context, account: Account, actor: str) -> tuple[Secret, Secret]:
