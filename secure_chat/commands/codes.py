@@ -8,7 +8,7 @@ from urllib.parse import quote
 from secure_chat.chat.accounts import Account
 from secure_chat.chat.codes import CODES_LIMIT, Code, Purpose
 from secure_chat.chat.deliveries import HashPassword
-from secure_chat.chat.effects import CodeSet, LoginFailed
+from secure_chat.chat.effects import CodeGone, CodeSet, LoginFailed
 from secure_chat.chat.errors import CommandError
 from secure_chat.chat.sessions import Application
 from secure_chat.chat.settings import RegistrationMode
@@ -37,8 +37,7 @@ def make_code(
 ) -> tuple[Code, Secret]:
     """A new code, and the code itself, which is kept nowhere. Raises CommandError."""
     if len(ctx.hub.codes) >= CODES_LIMIT:
-        text = f"There are {CODES_LIMIT} codes already; revoke some first, or wait until some expire"
-        raise CommandError(text, code="TOO_MANY_CODES")
+        _forget_a_dead_one(ctx)
     secret = ctx.ids.code()
     digest = digest_of(secret.reveal())
     assert digest is not None
@@ -58,6 +57,15 @@ def make_code(
     )
     ctx.add(CodeSet(code))
     return code, secret
+
+
+def _forget_a_dead_one(ctx: Context) -> None:
+    """Make room for a code, or who makes and revokes them all day keeps others from it. Raises CommandError."""
+    dead = [code for code in ctx.hub.codes.values() if code.trouble(ctx.now_us)]
+    if not dead:
+        text = f"There are {CODES_LIMIT} codes already; revoke some first, or wait until some expire"
+        raise CommandError(text, code="TOO_MANY_CODES")
+    ctx.add(CodeGone(min(dead, key=lambda code: code.made_us).digest))
 
 
 def link_to(ctx: Context, secret: Secret, name: str = "") -> Secret:

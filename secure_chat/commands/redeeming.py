@@ -70,9 +70,11 @@ def register(ctx: Context, account: Secret, _email: Secret, *words: Secret) -> N
         _register_openly(ctx, name, password)
         return
     text = "Nothing is kept yet. Complete this with VERIFY and the code that you were given, within 15 minutes"
+    if ctx.session.application is None:
+        # Once: who repeats it would hold the connection for ever.
+        ctx.add(MoreTime(ctx.session.id, APPLICATION_SECONDS))
     ctx.change_session(application=Application(name, password))
     ctx.tell(Message("REGISTER", ("VERIFICATION_REQUIRED", name, text), ctx.settings.server))
-    ctx.add(MoreTime(ctx.session.id, APPLICATION_SECONDS))
 
 
 @command("VERIFY", min_params=2, usage="VERIFY <name> <code>", before_login=True, weight=Weight.POST)

@@ -16,8 +16,9 @@ from secure_chat.chat.throttle import ENTRIES_LIMIT, Quota
 from secure_chat.commands import codes as code_commands
 from secure_chat.commands.ignoring import IGNORED_LIMIT
 from secure_chat.commands.invitations import OPEN_PER_MEMBER, PEOPLE_LIMIT
-from secure_chat.commands.redeeming import PasswordHashed
+from secure_chat.commands.redeeming import APPLICATION_SECONDS, PasswordHashed
 from secure_chat.commands.startup import forget_codes, set_reach
+from secure_chat.net import operations as op
 from secure_chat.protocol.codes import digest_of, write_code
 from secure_chat.server.happenings import Asked
 from tests.conversation.house import House
@@ -62,6 +63,31 @@ def test_codes_are_limited_in_all(house: House, monkeypatch: pytest.MonkeyPatch)
     assert "error" not in house.ask("invite")
     assert "revoke some first" in house.ask("invite")["error"]
     assert len(house.hub.codes) == 1
+
+
+def test_dead_codes_make_room(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who makes and revokes them all day does not keep others from it; the oldest dead one is forgotten."""
+    monkeypatch.setattr(code_commands, "CODES_LIMIT", 2)
+    first = house.ask("invite")["invitations"][0]["id"]
+    house.now_us += 1
+    second = house.ask("invite")["invitations"][0]["id"]
+    house.ask("invite revoke", id=second)
+    house.ask("invite revoke", id=first)
+    (third,) = house.ask("invite")["invitations"]
+    assert {code.id for code in house.hub.codes.values()} == {second, third["id"]}
+    assert len(house.store.load().codes) == 2
+    assert "error" not in house.ask("invite")
+    assert "revoke some first" in house.ask("invite")["error"]
+
+
+def test_registering_gives_more_time_once(house: House) -> None:
+    """Who repeats REGISTER would hold the connection for ever."""
+    client = house.connect("zoe")
+    given = []
+    for _ in range(2):
+        outcomes = house.engine.tick(house.received(client, b"REGISTER zoe * :good password\r\n"))
+        given.append([o.seconds for outcome in outcomes for o in outcome.operations if isinstance(o, op.MoreTime)])
+    assert given == [[APPLICATION_SECONDS], []]
 
 
 def test_a_class_is_invited_at_once_but_no_more(house: House) -> None:
