@@ -9,8 +9,10 @@ import pytest
 
 from secure_chat.chat import effects as fx
 from secure_chat.chat.accounts import Account
+from secure_chat.chat.codes import Code, Purpose
+from secure_chat.chat.devices import Device
 from secure_chat.chat.messages import Between, Conversation, InRoom, Kind, NewMessage, PostId
-from secure_chat.chat.ports import AlreadyPosted, Conflict, PostIdReused, Snapshot, Store
+from secure_chat.chat.ports import AlreadyPosted, AuditEntry, Conflict, PostIdReused, Snapshot, Store
 from secure_chat.chat.rooms import Ban, Role, RoomModes, RoomRecord, Topic
 from secure_chat.protocol.relay import Relayed
 
@@ -214,6 +216,62 @@ class StoreContract:
         store.stage([message("x", Between(ALICE.id, BOB.id))])
         assert self.reopen(store).undelivered(BOB.id, 9) == []
 
+    def test_codes(self, store: Store) -> None:
+        """All fields come back; uses are counted down, a code is revoked, forgotten."""
+        self.begin(store)
+        invitation = Code(b"a" * 32, "0a", Purpose.INVITATION, "Alice", 5, 9, 3, 3, "Zoë", None, TEA.id)
+        reset = Code(b"b" * 32, "0b", Purpose.RESET, "Alice", 6, 8, account_id=BOB.id)
+        self.keep(store, fx.CodeSet(invitation), fx.CodeSet(reset))
+        assert set(self.loaded(store).codes) == {invitation, reset}
+        changed = replace(invitation, uses_left=1, revoked=True)
+        self.keep(store, fx.CodeSet(changed), fx.CodeGone(reset.digest), fx.CodeGone(b"another"))
+        assert list(self.loaded(store).codes) == [changed]
+
+    def test_a_code_is_used_with_all_that_it_does_or_not_at_all(self, store: Store) -> None:
+        """A name that is taken leaves the code as it was."""
+        self.begin(store)
+        code = Code(b"a" * 32, "0a", Purpose.INVITATION, "Alice", 5, 9)
+        self.keep(store, fx.CodeSet(code))
+        with pytest.raises(Conflict):
+            store.stage([fx.CodeSet(replace(code, uses_left=0)), fx.AccountSet(Account(4, "BOB", "bob", "hash"))])
+        store.commit()
+        assert list(self.loaded(store).codes) == [code]
+
+    def test_devices(self, store: Store) -> None:
+        """All fields come back; when and where it was seen changes; a name is unique in its account."""
+        self.begin(store)
+        laptop, phone = Device(b"l" * 32, ALICE.id, "Laptop", 5), Device(b"p" * 32, BOB.id, "laptop", 6, 7, "::1")
+        self.keep(store, fx.DeviceSet(laptop), fx.DeviceSet(phone))
+        assert set(self.loaded(store).devices) == {laptop, phone}
+        with pytest.raises(Conflict):
+            store.stage([fx.DeviceSet(Device(b"x" * 32, ALICE.id, "LAPTOP", 8))])
+        seen = replace(laptop, seen_us=9, address="192.0.2.1")
+        self.keep(store, fx.DeviceSet(seen), fx.DeviceGone(phone))
+        self.keep(store, fx.DeviceGone(phone))
+        assert list(self.loaded(store).devices) == [seen]
+
+    def test_ignoring(self, store: Store) -> None:
+        """One way; said twice it is there once; it ends."""
+        self.begin(store)
+        self.keep(store, fx.Ignored(ALICE.id, BOB.id), fx.Ignored(ALICE.id, BOB.id))
+        assert list(self.loaded(store).ignores) == [(ALICE.id, BOB.id)]
+        for _ in range(2):
+            self.keep(store, fx.Ignored(ALICE.id, BOB.id, ignored=False))
+            assert list(self.loaded(store).ignores) == []
+
+    def test_mutes_in_a_room(self, store: Store) -> None:
+        """A later one replaces; 0 ends it."""
+        self.begin(store)
+        self.keep(store, fx.RoomMuted(TEA.id, BOB.id, 44))
+        self.keep(store, fx.RoomMuted(TEA.id, BOB.id, 55))
+        assert list(self.loaded(store).room_mutes) == [(TEA.id, BOB.id, 55)]
+        self.keep(store, fx.RoomMuted(TEA.id, BOB.id, 0))
+        assert list(self.loaded(store).room_mutes) == []
+
     def test_audit(self, store: Store) -> None:
-        """It is taken; who reads it comes later."""
-        self.keep(store, fx.Audited("root", "mute", "bob", "10m", 5))
+        """The last ones since then come back, the oldest first."""
+        self.keep(store, *(fx.Audited("root", f"act {n}", "bob", f"чай {n}", n) for n in range(5)))
+        store = self.reopen(store)
+        assert store.audited(2, 0) == [AuditEntry(n, "root", f"act {n}", "bob", f"чай {n}") for n in (3, 4)]
+        assert [entry.time_us for entry in store.audited(9, 2)] == [2, 3, 4]
+        assert store.audited(9, 5) == []

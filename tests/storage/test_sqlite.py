@@ -11,10 +11,11 @@ import apsw
 import pytest
 
 from secure_chat.chat import effects as fx
+from secure_chat.chat.codes import Code, Purpose
 from secure_chat.chat.messages import Between, InRoom
-from secure_chat.chat.ports import Store, StoreFailed
+from secure_chat.chat.ports import AuditEntry, Store, StoreFailed
 from secure_chat.chat.rooms import Role
-from secure_chat.storage.database import DatabaseUnusable, schema_scripts
+from secure_chat.storage.database import APPLICATION_ID, DatabaseUnusable, schema_scripts
 from secure_chat.storage.sqlite import SqliteStore
 from tests.storage.contract import ALICE, BOB, TEA, StoreContract, message
 from tests.storage.failing_disk import Disk, failing_disk
@@ -51,6 +52,31 @@ class TestSqlite(StoreContract):
         sql = "SELECT from_sequence, until_sequence FROM membership WHERE account_id = ? ORDER BY 1"
         with apsw.Connection(str(self.path)) as connection:
             assert list(connection.execute(sql, (BOB.id,))) == [(2, 4), (6, None)]
+
+    def test_a_database_of_the_first_version_is_brought_up_to_date(self, tmp_path: Path) -> None:
+        """With all that is in it; and then it does what a new one does."""
+        path = tmp_path / "old.db"
+        with apsw.Connection(str(path)) as old:
+            old.execute(schema_scripts()[0])
+            old.execute(f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version=1")
+            old.execute("INSERT INTO account VALUES (1, 'Alice', 'alice', 'hash', 1, 0, 0, 0, 0, 5, 0)")
+            old.execute("INSERT INTO room VALUES (7, '#Tea', '#tea', 8, 1, NULL, NULL, NULL, '', NULL, NULL)")
+            old.execute("INSERT INTO conversation (room_id) VALUES (7)")
+            old.execute("INSERT INTO membership VALUES (7, 1, 1, NULL, 4)")
+            old.execute("INSERT INTO audit (time_us, actor, act, subject, detail) VALUES (5, 'a', 'b', 'c', 'd')")
+        old.close()
+        store = SqliteStore(path)
+        code = Code(b"a" * 32, "0a", Purpose.RESET, "Alice", 5, 9, account_id=ALICE.id)
+        self.keep(store, fx.CodeSet(code), message("a", InRoom(TEA.id)))
+        store.close()
+        again = SqliteStore(path)
+        snapshot = again.load()
+        assert list(snapshot.accounts) == [ALICE]
+        assert [(room.id, room.name) for room in snapshot.rooms] == [(TEA.id, "#Tea")]
+        assert list(snapshot.members) == [(TEA.id, ALICE.id, Role.FOUNDER)]
+        assert (list(snapshot.codes), list(snapshot.devices)) == ([code], [])
+        assert again.audited(9, 0) == [AuditEntry(5, "a", "b", "c", "d")]
+        again.close()
 
     def test_settings(self, store: Store) -> None:
         """Values of the program itself are kept at once."""
