@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from secure_chat.chat.messages import Conversation
+from secure_chat.protocol.search import Term
 
 
 class Rights(Enum):
@@ -62,4 +63,20 @@ class TargetsQuery:
     limit: int
 
 
-Question = HistoryQuery | TargetsQuery
+@dataclass(frozen=True, slots=True)
+class SearchQuery:
+    """The newest messages that `reader_id` may read and in which all `terms` are.
+
+    `place`: only in this conversation; `sender_id`: only of this account; between two times (ms since 1970 UTC).
+    """
+
+    reader_id: int
+    terms: tuple[Term, ...]
+    limit: int
+    place: Conversation | None = None
+    sender_id: int | None = None
+    after_ms: int | None = None
+    before_ms: int | None = None
+
+
+Question = HistoryQuery | TargetsQuery | SearchQuery

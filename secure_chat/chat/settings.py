@@ -56,6 +56,7 @@ class Settings:
     inviter: Inviter = Inviter.ADMINISTRATORS
     reach: Reach = Reach()
     history_messages: int = 1000
+    search_messages: int = 100
     history_rights: Rights = Rights.MEMBERSHIP
     grace_seconds: float = 15
     everyone_creates_rooms: bool = True

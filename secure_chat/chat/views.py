@@ -17,7 +17,7 @@ from secure_chat.protocol.relay import Relayed, format_time
 ECHO_LIMIT_BYTES = 200
 """Longest parameter of a client's that a reply repeats: longer than any name or mask can be."""
 
-ALWAYS_FAIL = frozenset({"CHATHISTORY", "MARKREAD", "REGISTER", "VERIFY"})
+ALWAYS_FAIL = frozenset({"CHATHISTORY", "MARKREAD", "REGISTER", "SEARCH", "VERIFY"})
 """Commands whose extension defines FAIL as the refusal, whatever the session asked for."""
 
 

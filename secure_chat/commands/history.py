@@ -10,7 +10,7 @@ from secure_chat.chat.deliveries import Encoded, ReadHistory
 from secure_chat.chat.effects import MarkerShown, ReadMarked
 from secure_chat.chat.errors import CommandError
 from secure_chat.chat.history import End, HistoryQuery, Point, Question, TargetsQuery
-from secure_chat.chat.messages import Between, InRoom, other_end
+from secure_chat.chat.messages import Between, Conversation, InRoom, other_end
 from secure_chat.chat.views import marker_line
 from secure_chat.commands.context import Context
 from secure_chat.commands.registry import Weight, command
@@ -101,32 +101,42 @@ def _point(act: str, word: str) -> Point:
     if kind == "msgid" and _MSGID.fullmatch(value):
         return Point(msgid=value)
     if kind == "timestamp":
-        try:
-            moment = datetime.fromisoformat(value)
-            moment = moment.replace(tzinfo=moment.tzinfo or UTC)
-            return Point(time_ms=int(moment.timestamp() * 1000 + 0.5))
-        except ValueError:
-            pass
+        time_ms = time_ms_of(value)
+        if time_ms is not None:
+            return Point(time_ms=time_ms)
     elif equals and kind != "msgid":
         raise _failed("INVALID_MSGREFTYPE", act, "A point is timestamp=… or msgid=…", kind)
     raise _failed("INVALID_PARAMS", act, "A point is timestamp=YYYY-MM-DDThh:mm:ss.sssZ or msgid=…", word)
 
 
 def _place(ctx: Context, act: str, target: str, limit: int) -> HistoryQuery:
-    """A query about this target. Raises CommandError for one that there is not."""
-    me = ctx.account.id
-    events = ctx.session.has(Capability.EVENT_PLAYBACK)
+    place, name = place_of(ctx, act, target)
+    return HistoryQuery(
+        ctx.account.id, place, name, End.NEWEST, limit, events=ctx.session.has(Capability.EVENT_PLAYBACK)
+    )
+
+
+def place_of(ctx: Context, act: str, target: str) -> tuple[Conversation, str]:
+    """The conversation that a target names, and its name. Raises CommandError for one that there is not."""
     if is_room(target):
         room = ctx.hub.room_named(target)
         if room is not None:
-            return HistoryQuery(me, InRoom(room.id), room.name, End.NEWEST, limit, events=events)
+            return InRoom(room.id), room.name
     else:
         # Of somebody who was removed: what was said stays.
         other_id = ctx.hub.account_ids.get(fold(target))
         if other_id is not None:
-            name = ctx.hub.accounts[other_id].name
-            return HistoryQuery(me, Between(me, other_id), name, End.NEWEST, limit, events=events)
+            return Between(ctx.account.id, other_id), ctx.hub.accounts[other_id].name
     raise no_such_target(act, target)
+
+
+def time_ms_of(text: str) -> int | None:
+    """A time as `server-time` writes it, in ms since 1970 UTC; None for what is none."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() * 1000 + 0.5)
 
 
 def no_such_target(act: str, target: str) -> CommandError:

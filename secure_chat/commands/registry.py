@@ -34,6 +34,7 @@ class Weight(Enum):
     """A query with a long answer."""
     HISTORY = auto()
     """A page of what was said before."""
+    SEARCH = auto()
 
 
 @dataclass(frozen=True, slots=True)

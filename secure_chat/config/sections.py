@@ -159,7 +159,7 @@ class Limits(Section, frozen=True):
     ] = 0.2
     list_points: Annotated[Points, _says("Points for a query with a long answer: WHO, LIST.")] = 2.0
     history_points: Annotated[Points, _says("Points for a page of history.")] = 2.0
-    search_points: Annotated[Points, _says("Points for a search. No effect yet.")] = 5.0
+    search_points: Annotated[Points, _says("Points for a search.")] = 5.0
     joined_room_points: Annotated[
         Points, _says("Points granted per joined room after login: clients query each at start.")
     ] = 4.0
@@ -173,9 +173,9 @@ class Limits(Section, frozen=True):
     pong_seconds: Annotated[Seconds, _says("Further silence after which the connection is closed.")] = 60.0
     history_messages: Annotated[int, Meta(ge=1, le=10_000), _says("Messages in one answer of history.")] = 1000
     search_messages: Annotated[
-        int, Meta(ge=1, le=1000), _says("Messages in one answer of a search. No effect yet.")
+        int, Meta(ge=1, le=1000), _says("Messages in one answer of a search.")
     ] = 100
-    search_seconds: Annotated[float, Meta(gt=0, le=60), _says("Time for one search. No effect yet.")] = 2.0
+    search_seconds: Annotated[float, Meta(gt=0, le=60), _says("Time for one search.")] = 2.0
     exempt_networks: Annotated[
         tuple[str, ...], _says("Networks without connection and rate limits; measurements from there do not count.")
     ] = LOOPBACK

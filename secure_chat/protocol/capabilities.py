@@ -25,6 +25,7 @@ class Capability(StrEnum):
     SASL = "sasl"
     SERVER_TIME = "server-time"
     STANDARD_REPLIES = "standard-replies"
+    SEARCH = "soju.im/search"
     SELF_MESSAGE = "znc.in/self-message"
     POST_ID = "secure-chat.internal/post-id"
     ACCOUNT_REQUIRED = "soju.im/account-required"
@@ -47,6 +48,7 @@ DESCRIPTIONS: Mapping[Capability, str] = {
     Capability.SASL: "Logging in, with PLAIN.",
     Capability.SERVER_TIME: "Messages carry the time at which the server took them.",
     Capability.STANDARD_REPLIES: "FAIL, WARN and NOTE also where a numeric would do.",
+    Capability.SEARCH: "SEARCH finds words in what was said.",
     Capability.SELF_MESSAGE: "Private messages sent by one's other devices are shown here too.",
     Capability.POST_ID: "A post may carry an id made by the client: repeated, it is not posted twice.",
     Capability.ACCOUNT_REQUIRED: "Only tells that nobody gets in without an account; cannot be requested.",

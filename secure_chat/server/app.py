@@ -93,6 +93,7 @@ def costs_of(limits: configuration.Limits) -> Callable[[str], float]:
         Weight.POST: limits.post_points,
         Weight.LIST: limits.list_points,
         Weight.HISTORY: limits.history_points,
+        Weight.SEARCH: limits.search_points,
     }
     costs = {name: points[row.weight] for name, row in COMMANDS.items()}
     return lambda command: costs.get(command, limits.cheap_query_points)
@@ -131,7 +132,12 @@ class Server:
         ]
         rounds = foundation.config.passwords.bcrypt_rounds
         self._pool = PasswordPool(default_threads(), estimated_seconds_per_hash(rounds), self._password_done)
-        reader = HistoryReader(home.database, foundation.settings.host, foundation.settings.history_rights)
+        reader = HistoryReader(
+            home.database,
+            foundation.settings.host,
+            foundation.settings.history_rights,
+            limits_section.search_seconds,
+        )
         self._history = HistoryPool(reader, foundation.settings.server, self._history_read)
         self._dispatcher = Dispatcher(
             foundation.engine, self._queue, self._workers, self._take_job, self._forget_job, inbox_bytes, die

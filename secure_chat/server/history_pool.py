@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator
 from itertools import count
 
 from secure_chat.chat.deliveries import ReadHistory
-from secure_chat.chat.history import HistoryQuery
+from secure_chat.chat.history import HistoryQuery, SearchQuery, TargetsQuery
 from secure_chat.chat.ports import StoreFailed
 from secure_chat.commands.history import HistoryRead, history_failed, no_such_message, no_such_target
+from secure_chat.commands.searching import search_too_slow
+from secure_chat.protocol.capabilities import Capability
 from secure_chat.protocol.message import NO_TAGS, Message
 from secure_chat.protocol.relay import Relayed, format_time
-from secure_chat.storage.history import HistoryReader, NoSuchMessage, NoSuchPlace
+from secure_chat.storage.history import HistoryReader, NoSuchMessage, NoSuchPlace, TooSlow
 
 TARGETS_BATCH = "draft/chathistory-targets"
 log = logging.getLogger("secure_chat.server")
@@ -73,6 +75,8 @@ class HistoryAnswerer:
         """The answer, encoded; never raises."""
         try:
             return self._answer(job)
+        except TooSlow:
+            return HistoryRead(job, b"", search_too_slow())
         except NoSuchMessage:
             return HistoryRead(job, b"", no_such_message("*"))
         except NoSuchPlace:
@@ -87,7 +91,10 @@ class HistoryAnswerer:
     def _answer(self, job: ReadHistory) -> HistoryRead:
         question = job.question
         batch = f"h{next(self._batches)}"
-        if isinstance(question, HistoryQuery):
+        if isinstance(question, SearchQuery):
+            found = self._history(job, batch, self._reader.search(question))
+            lines = self._framed(job, batch, (str(Capability.SEARCH),), found)
+        elif isinstance(question, HistoryQuery):
             messages = self._reader.messages(question)
             lines = self._framed(job, batch, ("chathistory", question.target), self._history(job, batch, messages))
         else:
@@ -101,7 +108,7 @@ class HistoryAnswerer:
             yield Message(line.command, line.params, line.source, tags)
 
     def _targets(self, job: ReadHistory, batch: str) -> Iterator[Message]:
-        assert not isinstance(job.question, HistoryQuery)
+        assert isinstance(job.question, TargetsQuery)
         for name, time_us in self._reader.targets(job.question):
             tags = {"batch": batch} if job.batch else NO_TAGS
             yield Message("CHATHISTORY", ("TARGETS", name, format_time(time_us)), self._server, tags)

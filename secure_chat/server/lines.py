@@ -21,7 +21,8 @@ import secure_chat.commands.recovery
 import secure_chat.commands.redeeming
 import secure_chat.commands.registration
 import secure_chat.commands.room_modes
-import secure_chat.commands.rooms  # noqa: F401 - they enter their commands into the table
+import secure_chat.commands.rooms
+import secure_chat.commands.searching  # noqa: F401 - they enter their commands into the table
 from secure_chat.chat.errors import CommandError, need_more_params
 from secure_chat.chat.sessions import Session
 from secure_chat.commands.context import Context

@@ -8,6 +8,7 @@ from pathlib import Path
 import apsw
 
 from secure_chat.errors import StorageError
+from secure_chat.protocol.search import normalised
 
 APPLICATION_ID = 0x53434854
 BUSY_TIMEOUT_MS = 5_000
@@ -32,6 +33,9 @@ def open_database(path: Path) -> apsw.Connection:
             path.chmod(0o600)
         connection = apsw.Connection(str(path))
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        connection.create_scalar_function(
+            "normalised", lambda *values: normalised(str(values[0])), 1, deterministic=True
+        )
         _check_ours(connection, path)
         _configure(connection)
         _migrate(connection, path)

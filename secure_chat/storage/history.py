@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +11,16 @@ from typing import Any
 
 import apsw
 
-from secure_chat.chat.history import End, HistoryQuery, Point, Rights, TargetsQuery
+from secure_chat.chat.history import End, HistoryQuery, Point, Rights, SearchQuery, TargetsQuery
 from secure_chat.chat.messages import Conversation, InRoom, Kind
 from secure_chat.chat.ports import StoreFailed
 from secure_chat.protocol.message import NO_TAGS
 from secure_chat.protocol.relay import Relayed
+from secure_chat.protocol.search import Term
 
 BUSY_TIMEOUT_MS = 2_000
+PROGRESS_STEPS = 10_000
+"""Steps of SQLite's machine after which a search looks at the clock."""
 _WAS_MEMBER = (
     "EXISTS (SELECT 1 FROM membership AS s WHERE s.room_id = c.room_id AND s.account_id = :reader"
     " AND m.sequence >= s.from_sequence AND m.sequence <= coalesce(s.until_sequence, m.sequence))"
@@ -34,12 +38,19 @@ _VISIBLE = {
 _NOT_IGNORED = "NOT EXISTS (SELECT 1 FROM ignored WHERE account_id = :reader AND other_id = m.sender_id)"
 _SAID = f"m.kind IN ('{Kind.POST}', '{Kind.NOTICE}')"
 _COLUMNS = "m.msgid, m.kind, sender.name, m.sender_user, recipient.name, subject.name, m.text, m.tags, m.time_us"
-_FROM = (
-    " FROM message AS m JOIN conversation AS c ON c.id = m.conversation_id"
+_JOINS = (
+    " JOIN conversation AS c ON c.id = m.conversation_id"
     " JOIN account AS sender ON sender.id = m.sender_id"
     " LEFT JOIN account AS recipient ON recipient.id = m.recipient_id"
     " LEFT JOIN account AS subject ON subject.id = m.subject_id"
 )
+
+
+_FROM = f" FROM message AS m{_JOINS}"
+
+
+class TooSlow(Exception):
+    """A search took too long."""
 
 
 class NoSuchPlace(Exception):
@@ -57,6 +68,7 @@ class HistoryReader:
     path: Path
     host: str
     rights: Rights
+    search_seconds: float = 2.0
 
     def messages(self, query: HistoryQuery) -> list[Relayed]:
         """What the query asks for, oldest first. Raises NoSuchPlace, NoSuchMessage, StoreFailed."""
@@ -75,6 +87,20 @@ class HistoryReader:
         connection = self._open()
         try:
             return [(str(name), int(time_us)) for name, time_us in self._targets(connection, query)]
+        except apsw.Error as error:
+            raise _failed(error) from error
+        finally:
+            connection.close(True)
+
+    def search(self, query: SearchQuery) -> list[Relayed]:
+        """What is found, oldest first. Raises TooSlow, StoreFailed."""
+        connection = self._open()
+        ends_at = time.monotonic() + self.search_seconds
+        connection.set_progress_handler(lambda: time.monotonic() > ends_at, PROGRESS_STEPS)
+        try:
+            return self._search(connection, query)
+        except apsw.InterruptError:
+            raise TooSlow from None
         except apsw.Error as error:
             raise _failed(error) from error
         finally:
@@ -110,7 +136,8 @@ class HistoryReader:
             rows = [*older, *newer]
         else:
             rows = self._page(connection, values, query, (after, before, query.limit), newest=newest)
-        return [self._relayed(row, query.target, query.place) for row in rows]
+        room = query.target if isinstance(query.place, InRoom) else None
+        return [self._relayed(row, room) for row in rows]
 
     def _sequence(
         self, connection: apsw.Connection, values: dict[str, Any], point: Point | None, *, earlier: bool
@@ -182,9 +209,48 @@ class HistoryReader:
         }
         return iter(connection.execute(sql, values))
 
-    def _relayed(self, row: Sequence[Any], target: str, place: Conversation) -> Relayed:
+    def _search(self, connection: apsw.Connection, query: SearchQuery) -> list[Relayed]:
+        places = self._places(connection, query)
+        if not places:
+            return []
+        conditions = ["message_words MATCH :match", _VISIBLE[self.rights], _NOT_IGNORED]
+        if query.sender_id is not None:
+            conditions.append("m.sender_id = :sender")
+        if query.after_ms is not None:
+            conditions.append("m.time_us >= :after")
+        if query.before_ms is not None:
+            conditions.append("m.time_us < :before")
+        sql = (
+            f"SELECT {_COLUMNS}, room.name FROM message_words AS w JOIN message AS m ON m.id = w.rowid"
+            f"{_JOINS} LEFT JOIN room ON room.id = c.room_id WHERE {' AND '.join(conditions)}"
+            " ORDER BY w.rowid DESC LIMIT :limit"
+        )
+        values = {
+            "match": f"place : ({' OR '.join(places)}) AND words : ({' AND '.join(map(_quoted, query.terms))})",
+            "reader": query.reader_id,
+            "sender": query.sender_id,
+            "after": (query.after_ms or 0) * 1000,
+            "before": (query.before_ms or 0) * 1000,
+            "limit": query.limit,
+        }
+        rows = list(connection.execute(sql, values))
+        return [self._relayed(row[:-1], row[-1]) for row in reversed(rows)]
+
+    def _places(self, connection: apsw.Connection, query: SearchQuery) -> list[str]:
+        """The conversations to search, as the index knows them: those that the reader has any right to."""
+        if query.place is not None:
+            conversation_id = _conversation_id(connection, query.place)
+            return [] if conversation_id is None else [f"c{conversation_id}"]
+        sql = (
+            "SELECT k.id FROM conversation AS k WHERE k.low_id = :reader OR k.high_id = :reader OR k.room_id IN"
+            " (SELECT room_id FROM membership WHERE account_id = :reader)"
+        )
+        return [f"c{row[0]}" for row in connection.execute(sql, {"reader": query.reader_id})]
+
+    def _relayed(self, row: Sequence[Any], room: str | None) -> Relayed:
+        """A row as it was relayed; `room` is the room's name, None in private."""
         msgid, kind, sender, user, recipient, subject, text, tags, time_us = row
-        shown = target if isinstance(place, InRoom) else recipient
+        shown = room if room is not None else recipient
         event = Kind(kind)
         return Relayed(
             f"{sender}!{user}@{self.host}",
@@ -205,6 +271,11 @@ def _conversation_id(connection: apsw.Connection, place: Conversation) -> int | 
         pair = sorted((place.sender_id, place.recipient_id))
         row = connection.execute("SELECT id FROM conversation WHERE low_id = ? AND high_id = ?", pair).fetchone()
     return None if row is None else int(row[0])
+
+
+def _quoted(term: Term) -> str:
+    """A term in the index's language; its words have nothing but letters, digits and `_`."""
+    return f'"{" ".join(term.words)}"' + ("*" if term.prefix else "")
 
 
 def _was_ever_in(connection: apsw.Connection, room_id: int, account_id: int) -> bool:

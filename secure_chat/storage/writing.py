@@ -9,8 +9,9 @@ from typing import Any
 import apsw
 
 from secure_chat.chat import effects as fx
-from secure_chat.chat.messages import Between, Conversation, InRoom, NewMessage
+from secure_chat.chat.messages import Between, Conversation, InRoom, Kind, NewMessage
 from secure_chat.chat.ports import AlreadyPosted, PostIdReused
+from secure_chat.protocol.search import normalised
 from secure_chat.storage.reading import select_message
 
 _MAKE_FOR_ROOM = "INSERT INTO conversation (room_id) VALUES (?)"
@@ -54,8 +55,12 @@ def _append(connection: apsw.Connection, effect: fx.Append) -> None:
             message.relayed.time_us,
         ),
     )
+    message_id = connection.last_insert_rowid()
+    if message.kind in (Kind.POST, Kind.NOTICE):
+        words = (message_id, f"c{conversation_id}", normalised(message.text))
+        connection.execute("INSERT INTO message_words (rowid, place, words) VALUES (?, ?, ?)", words)
     if message.post_id is not None:
-        row = (message.sender_id, message.post_id.id, message.post_id.digest, connection.last_insert_rowid())
+        row = (message.sender_id, message.post_id.id, message.post_id.digest, message_id)
         connection.execute("INSERT INTO post_id VALUES (?, ?, ?, ?)", row)
 
 
