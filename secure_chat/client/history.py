@@ -37,6 +37,14 @@ class Why(Enum):
     """Only how much there is."""
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A message that was found: where it can be looked at."""
+
+    target: str
+    msgid: str
+
+
 @dataclass(slots=True)
 class History:
     """Requests under way, batches that are open, and up to where each conversation was seen."""
@@ -46,6 +54,10 @@ class History:
     batches: dict[str, tuple[str, Why, list[Message]]] = field(default_factory=dict)
     latest: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Id and time of the last message seen, by the folded name of a room."""
+    searches: dict[str, list[Message]] = field(default_factory=dict)
+    """By the reference of a batch: what a search has found so far."""
+    found: list[Found] = field(default_factory=list)
+    """What the last search has found, in the order of its numbers."""
     markers: dict[str, str] = field(default_factory=dict)
     """Up to when the user has read, on any device: a time as the server writes it; "" for nothing."""
 
@@ -53,6 +65,7 @@ class History:
         """Nothing of before is answered any more."""
         self.requests.clear()
         self.batches.clear()
+        self.searches.clear()
 
     def saw(self, room: str, message: Message) -> None:
         """A message of a room was shown."""
@@ -67,10 +80,12 @@ class History:
 
     def collect(self, message: Message) -> bool:
         """Keep a line of a batch of history; whether it was one."""
-        batch = self.batches.get(message.tags.get("batch", ""))
-        if batch is not None:
-            batch[2].append(message)
-        return batch is not None
+        reference = message.tags.get("batch", "")
+        if reference in self.batches:
+            self.batches[reference][2].append(message)
+        elif reference in self.searches:
+            self.searches[reference].append(message)
+        return reference in self.batches or reference in self.searches
 
     def end(self, chat: Chat, reference: str) -> None:
         """A batch is whole: show it."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from secure_chat.client.events import Tone
 from secure_chat.client.handlers import is_own, on, said_event, tell
 from secure_chat.client.phases import Phase
+from secure_chat.client.searching import SEARCH, show_found
 from secure_chat.client.texts import _
 from secure_chat.protocol.message import Message
 from secure_chat.protocol.names import fold, is_room
@@ -167,8 +168,12 @@ def batch(chat: Chat, message: Message, label: str | None) -> None:
         chat.batches.pop(reference[1:], None)
         if reference[1:] in chat.history.batches:
             chat.history.end(chat, reference[1:])
+        elif reference[1:] in chat.history.searches:
+            show_found(chat, chat.history.searches.pop(reference[1:]))
     elif message.params[1:2] == ("chathistory",) and len(message.params) > 2:
         chat.history.begin(reference[1:], message.params[2], label)
+    elif message.params[1:2] == (SEARCH,):
+        chat.history.searches[reference[1:]] = []
     else:
         chat.batches[reference[1:]] = label
 

@@ -26,6 +26,7 @@ WANTED = (
     "cap-notify",
     "draft/chathistory",
     "draft/read-marker",
+    "soju.im/search",
     POST_ID,
 )
 USER_NAME = "chat"

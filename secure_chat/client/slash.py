@@ -102,7 +102,7 @@ def answer(chat: Chat, rest: str) -> None:
 def join(chat: Chat, rest: str) -> None:
     """Join a room; it is the current one from now on, so that the next line goes there or nowhere."""
     name, _space, key = rest.partition(" ")
-    room = _room_name(name)
+    room = room_name_of(name)
     if known := chat.rooms.get(room):
         chat.rooms.current = known.name
         return
@@ -123,9 +123,9 @@ def leave(chat: Chat, rest: str) -> None:
 )
 def room(chat: Chat, rest: str) -> None:
     """Switch the current room."""
-    known = chat.rooms.get(_room_name(rest))
+    known = chat.rooms.get(room_name_of(rest))
     if known is None:
-        raise SlashError(_("You are not in {room}. /join {room} goes there.").format(room=_room_name(rest)))
+        raise SlashError(_("You are not in {room}. /join {room} goes there.").format(room=room_name_of(rest)))
     chat.rooms.current = known.name
 
 
@@ -245,7 +245,7 @@ def person_of(name: str) -> str:
         raise SlashError(_("“{name}” is not a name: {why}.").format(name=name, why=error)) from None
 
 
-def _room_name(name: str) -> str:
+def room_name_of(name: str) -> str:
     """A room's name as typed, with or without its `#`."""
     try:
         return check_room_name(name if name.startswith("#") else f"#{name}")
@@ -256,7 +256,7 @@ def _room_name(name: str) -> str:
 def room_of(chat: Chat, name: str) -> str:
     """The room named, or else the current one."""
     if name:
-        return _room_name(name)
+        return room_name_of(name)
     if chat.rooms.current is None:
         raise SlashError(_("You are in no room. Go into one with /join ROOM."))
     return chat.rooms.current

@@ -19,7 +19,7 @@ from secure_chat.protocol.relay import Relayed
 from secure_chat.protocol.search import Term
 
 BUSY_TIMEOUT_MS = 2_000
-PROGRESS_STEPS = 10_000
+PROGRESS_STEPS = 1_000
 """Steps of SQLite's machine after which a search looks at the clock."""
 _WAS_MEMBER = (
     "EXISTS (SELECT 1 FROM membership AS s WHERE s.room_id = c.room_id AND s.account_id = :reader"

@@ -1,0 +1,81 @@
+"""Reading history beside the dispatcher: its thread, its faults, its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from queue import Queue
+
+import pytest
+
+from secure_chat.chat.deliveries import ReadHistory
+from secure_chat.chat.history import End, HistoryQuery, Rights, SearchQuery, TargetsQuery
+from secure_chat.chat.messages import InRoom
+from secure_chat.commands.history import HistoryRead
+from secure_chat.protocol.capabilities import Profile
+from secure_chat.protocol.search import parse_terms
+from secure_chat.server.history_pool import HistoryAnswerer, HistoryPool
+from secure_chat.storage.history import HistoryReader
+from tests.conversation.house import House
+
+ANSWER_SECONDS = 10.0
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    """A server with a room in which 300 messages were said."""
+    house = House(tmp_path / "chat.db")
+    house.add_account("ann")
+    ann = house.log_in("ann")
+    house.say(ann, "JOIN #tea")
+    for number in range(300):
+        house.say(ann, f"PRIVMSG #tea :kettle number {number}")
+    yield house
+    house.stop()
+
+
+def search(house: House) -> ReadHistory:
+    """A question by Ann."""
+    return ReadHistory(1, SearchQuery(house.hub.account_ids["ann"], parse_terms("kettle"), 100), Profile.NONE, True)
+
+
+def test_a_search_that_takes_too_long_is_given_up(house: House) -> None:
+    reader = HistoryReader(house.path, "chat.local", Rights.MEMBERSHIP, search_seconds=-1)
+    answer = HistoryAnswerer(reader, "chat.local").answer(search(house))
+    assert answer.refusal is not None
+    assert answer.refusal.code == "TOO_SLOW"
+
+
+def test_a_store_that_cannot_be_read_costs_the_answer_only(house: House, tmp_path: Path) -> None:
+    reader = HistoryReader(tmp_path / "none.db", "chat.local", Rights.MEMBERSHIP)
+    answerer = HistoryAnswerer(reader, "chat.local")
+    me, room = house.hub.account_ids["ann"], house.hub.room_ids["#tea"]
+    for question in (
+        HistoryQuery(me, InRoom(room), "#tea", End.NEWEST, 10),
+        TargetsQuery(me, 0, 10**13, 10),
+        search(house).question,
+    ):
+        answer = answerer.answer(replace(search(house), question=question))
+        assert answer.refusal is not None
+        assert answer.refusal.code == "MESSAGE_ERROR"
+    # A file that is no database.
+    (tmp_path / "none.db").write_text("x" * 4096)
+    assert answerer.answer(search(house)).refusal is not None
+
+
+def test_the_thread_answers_in_turn_and_forgets_who_has_gone(house: House) -> None:
+    answers: Queue[HistoryRead] = Queue()
+    reader = HistoryReader(house.path, "chat.local", Rights.MEMBERSHIP)
+    pool = HistoryPool(reader, "chat.local", answers.put)
+    try:
+        for session_id in (1, 2):
+            pool.ask(replace(search(house), session_id=session_id))
+        assert [answers.get(timeout=ANSWER_SECONDS).job.session_id for _ in range(2)] == [1, 2]
+        pool.forget(3)
+        pool.ask(replace(search(house), session_id=4))
+        assert b"kettle number 299" in answers.get(timeout=ANSWER_SECONDS).data
+    finally:
+        pool.close(ANSWER_SECONDS)
+    pool.ask(search(house))
+    assert answers.empty()
