@@ -172,9 +172,7 @@ class Limits(Section, frozen=True):
     silence_seconds: Annotated[Seconds, _says("Silence after which a PING is sent.")] = 90.0
     pong_seconds: Annotated[Seconds, _says("Further silence after which the connection is closed.")] = 60.0
     history_messages: Annotated[int, Meta(ge=1, le=10_000), _says("Messages in one answer of history.")] = 1000
-    search_messages: Annotated[
-        int, Meta(ge=1, le=1000), _says("Messages in one answer of a search.")
-    ] = 100
+    search_messages: Annotated[int, Meta(ge=1, le=1000), _says("Messages in one answer of a search.")] = 100
     search_seconds: Annotated[float, Meta(gt=0, le=60), _says("Time for one search.")] = 2.0
     exempt_networks: Annotated[
         tuple[str, ...], _says("Networks without connection and rate limits; measurements from there do not count.")
