@@ -40,6 +40,8 @@ class Hub:
         """By account and folded name."""
         self.ignored_by: dict[int, set[int]] = {}
         """By an account: the accounts that do not want to see what it says."""
+        self.last_us = 0
+        """The time of the last message when the state was loaded."""
         self.markers: dict[int, dict[int, int]] = {}
         """By account and `other_end`: up to when (ms since 1970 UTC) it has read."""
         self.throttle = Throttle()
@@ -62,6 +64,7 @@ class Hub:
             self.rooms[room_id].invited.add(account_id)
         for room_id, account_id, until_us in snapshot.room_mutes:
             self.rooms[room_id].muted[account_id] = until_us
+        self.last_us = snapshot.last_us
         self.markers = {}
         for account_id, end, time_ms in snapshot.markers:
             self.markers.setdefault(account_id, {})[end] = time_ms

@@ -35,6 +35,8 @@ class Snapshot:
     """(who ignores, whom)"""
     markers: Sequence[tuple[int, int, int]] = ()
     """(account, `other_end` of the conversation, up to when it has read, in ms)"""
+    last_us: int = 0
+    """The time of the last message, in µs since 1970 UTC."""
 
 
 @dataclass(frozen=True, slots=True)

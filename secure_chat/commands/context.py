@@ -32,14 +32,16 @@ from secure_chat.protocol.relay import Relayed
 class Context:
     """One unit of a tick: a command (or an element of its list), or something that happened.
 
-    `now_us` is µs since 1970 UTC. `effects` is what has been decided so far; nothing of it is done before the
-    handler returns, and nothing at all where it raises. Dispatcher thread only.
+    `now_us` is µs since 1970 UTC, `said_us` the same for what is said: it never goes back. `effects` is what has
+    been decided so far; nothing of it is done before the handler returns, and nothing at all where it raises.
+    Dispatcher thread only.
     """
 
     hub: Hub
     store: Store
     ids: Ids
     now_us: int
+    said_us: int
     maybe_session: Session | None = None
     command: str = "*"
     tags: Mapping[str, str] = field(default_factory=lambda: NO_TAGS)
@@ -105,7 +107,7 @@ class Context:
             self.hub.source(account.id),
             command,
             params,
-            self.now_us,
+            self.said_us,
             account.name,
             self.ids.msgid() if msgid else None,
             self._client_tags(),

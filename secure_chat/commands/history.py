@@ -179,7 +179,7 @@ def markread(ctx: Context, target: str = "", point: str = "") -> None:
     if isinstance(query.place, InRoom) and me not in ctx.hub.rooms[query.place.room_id].members:
         raise no_such_target("MARKREAD", target)
     if point:
-        time_ms = min(_point("MARKREAD", point).time_ms, ctx.now_us // 1000)
+        time_ms = min(_point("MARKREAD", point).time_ms, ctx.said_us // 1000)
         known = ctx.hub.markers.get(me, {}).get(other_end(me, query.place), -1)
         if not time_ms:
             raise _failed("INVALID_PARAMS", "MARKREAD", "A time is timestamp=YYYY-MM-DDThh:mm:ss.sssZ", point)

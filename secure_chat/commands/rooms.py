@@ -82,13 +82,13 @@ def _check_may_join(ctx: Context, room: Room, key: str | None) -> None:
 
 
 def _enter(ctx: Context, room: Room, role: Role) -> None:
-    line = joined(ctx.hub, room, ctx.account.id, ctx.now_us, ctx.ids.msgid())
+    line = joined(ctx.hub, room, ctx.account.id, ctx.said_us, ctx.ids.msgid())
     # Others are told before the account is enrolled: its own sessions see JOIN with topic and names instead.
     ctx.add(ToRoom(room.id, line), MemberSet(room.id, ctx.account.id, role))
     store_event(ctx, room, Kind.JOIN, line)
     ctx.log("join", account=ctx.account.name, room=room.name)
     sessions = ctx.hub.sessions_of(ctx.account.id)
-    ctx.add(*(RoomShown(session.id, room.id, ctx.now_us, line.msgid) for session in sessions))
+    ctx.add(*(RoomShown(session.id, room.id, ctx.said_us, line.msgid) for session in sessions))
 
 
 @command("PART", min_params=1, usage="PART <room>[,...] [:<reason>]", lists=Lists.FIRST, list_limit=10)

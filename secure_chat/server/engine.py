@@ -34,11 +34,8 @@ from secure_chat.net.operations import (
     Lost,
     Opened,
     Operation,
-    Publish,
     Received,
     Release,
-    Send,
-    SendEach,
 )
 from secure_chat.protocol.message import NO_TAGS
 from secure_chat.protocol.numerics import Numeric
@@ -46,7 +43,8 @@ from secure_chat.server.encoder import Encoder
 from secure_chat.server.happenings import Asked, Happening, LingeringDue
 from secure_chat.server.lines import Line, Unit, units_of
 from secure_chat.server.outcome import Outcome
-from secure_chat.server.resumption import replays_resumed, rooms_agreed, rooms_shown
+from secure_chat.server.resumption import replays_resumed, rooms_agreed, rooms_shown, sayings
+from secure_chat.server.said_clock import SaidClock
 
 RETRY_US = 1_000_000
 """How long after a failed recovery of the store the next one is tried."""
@@ -65,7 +63,8 @@ class Engine:
         self._store = store
         self._ids = ids
         self._clock_us = clock_us
-        self._now_us = clock_us()
+        self._said_clock = SaidClock()
+        self._look_at_clock()
         self._thread: int | None = None
         self._encoder = Encoder(hub)
         self._backlog: dict[int, deque[Line]] = {}
@@ -93,7 +92,7 @@ class Engine:
         """Carry out what happened, in order; what comes back may be released."""
         self._thread = self._thread or threading.get_ident()
         assert self._thread == threading.get_ident(), "the hub belongs to one thread"
-        self._now_us = self._clock_us()
+        self._look_at_clock()
         outcomes: list[Outcome] = []
         if self._store_down and self._now_us >= self._retry_at_us:
             outcomes = self._retry()
@@ -125,7 +124,7 @@ class Engine:
 
         Raises StorageError where it could not be done.
         """
-        self._now_us = self._clock_us()
+        self._look_at_clock()
         self._failure = None
         outcome = Outcome()
         self._unit(outcome, decide)
@@ -133,6 +132,10 @@ class Engine:
         if "error" in outcome.answer:
             raise StorageError(str(outcome.answer["error"]))
         return outcome
+
+    def _look_at_clock(self) -> None:
+        self._now_us = self._clock_us()
+        self._said_us = self._said_clock.at(self._now_us, self.hub.last_us)
 
     def next_due_us(self) -> int | None:
         """When something is due without anything happening, in µs since 1970 UTC."""
@@ -195,7 +198,7 @@ class Engine:
 
     def _undo(self, outcome: Outcome) -> None:
         if self._store_down:
-            self._unsure += _sayings(outcome)
+            self._unsure += sayings(outcome)
         kept: list[Operation] = [o for o in outcome.operations if isinstance(o, Close | Release)]
         outcome.operations, outcome.labelled, outcome.label_place, outcome.logs = [], [], None, []
         error = _storage_error(outcome.command, UNKNOWN if self._store_down else NOTHING_DONE)
@@ -311,7 +314,7 @@ class Engine:
     def _context(self, session: Session | None, command: str, unit: Unit | None = None) -> Context:
         tags: Mapping[str, str] = unit.tags if unit is not None else NO_TAGS
         label = unit.label if unit is not None else None
-        return Context(self.hub, self._store, self._ids, self._now_us, session, command, tags, label)
+        return Context(self.hub, self._store, self._ids, self._now_us, self._said_us, session, command, tags, label)
 
     def _unit(self, outcome: Outcome, decide: Decide, unit: Unit | None = None) -> None:
         session = self.hub.sessions.get(outcome.session_id) if outcome.session_id is not None else None
@@ -374,18 +377,6 @@ class Engine:
                 if isinstance(delivery, Hangup):
                     self._encoder.forget(delivery.session_id)
                     self._backlog.pop(delivery.session_id, None)
-
-
-def _sayings(outcome: Outcome) -> Iterator[Operation]:
-    """What an outcome says to people; but a label is answered once, and that was the refusal."""
-    for operation in outcome.operations:
-        match operation:
-            case Publish() | SendEach():
-                yield operation
-            case Send(connection_id) if outcome.label is None or connection_id != outcome.session_id:
-                yield operation
-            case _:
-                pass
 
 
 def _with_cause(error: StoreFailed) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Set
 from secure_chat.chat.deliveries import Enrol, PageOnDrain, Withdraw
 from secure_chat.chat.effects import Effect, RoomShown
 from secure_chat.chat.hub import Hub
+from secure_chat.net.operations import Operation, Publish, Send, SendEach
+from secure_chat.server.outcome import Outcome
 
 
 def rooms_agreed(hub: Hub, rooms_lost: Set[int]) -> Iterator[Effect]:
@@ -33,3 +35,15 @@ def rooms_shown(hub: Hub, now_us: int) -> Iterator[Effect]:
 def replays_resumed(hub: Hub) -> Iterator[Effect]:
     """What was lost of replays, or not begun while the store was down, is given now."""
     return (PageOnDrain(session.id) for session in hub.sessions.values() if session.replaying)
+
+
+def sayings(outcome: Outcome) -> Iterator[Operation]:
+    """What an outcome says to people; but a label is answered once, and that was the refusal."""
+    for operation in outcome.operations:
+        match operation:
+            case Publish() | SendEach():
+                yield operation
+            case Send(connection_id) if outcome.label is None or connection_id != outcome.session_id:
+                yield operation
+            case _:
+                pass

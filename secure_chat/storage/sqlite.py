@@ -22,6 +22,7 @@ from secure_chat.storage.reading import read_code, read_room, select_undelivered
 from secure_chat.storage.writing import write
 
 R = TypeVar("R")
+_LAST_TIME = "SELECT coalesce(max(time_us), 0) FROM (SELECT time_us FROM message ORDER BY id DESC LIMIT 1)"
 _MARKERS = (
     "SELECT r.account_id, coalesce(c.room_id, CASE WHEN c.low_id = r.account_id THEN c.high_id ELSE c.low_id END),"
     " r.time_ms FROM read_marker AS r JOIN conversation AS c ON c.id = r.conversation_id"
@@ -132,6 +133,7 @@ class SqliteStore:
             [Device(*row) for row in run("SELECT digest, account_id, name, made_us, seen_us, address FROM device")],
             [(row[0], row[1]) for row in run("SELECT account_id, other_id FROM ignored")],
             [(row[0], row[1], row[2]) for row in run(_MARKERS)],
+            next(run(_LAST_TIME))[0],
         )
 
     def _stage(self, effects: Sequence[Durable]) -> None:

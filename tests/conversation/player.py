@@ -19,7 +19,7 @@ BARRIER = "is-that-all"
 _ONLINE = re.compile(r"(?P<names>.+?) (?:is|are) online(?: with (?P<with>.+?))?(?: from (?P<from>\S+))?")
 _CONNECTS = re.compile(r"(?P<name>\S+) connects(?: from (?P<from>\S+))?")
 _ACCOUNTS = re.compile(r"(?P<kind>accounts?|administrators?) (?P<names>.+)")
-_PASSES = re.compile(r"time passes (?P<number>[0-9.]+)(?P<unit>[smhd])")
+_PASSES = re.compile(r"time passes (?P<number>-?[0-9.]+)(?P<unit>[smhd])")
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
