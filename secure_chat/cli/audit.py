@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from secure_chat.cli.asking import ask, config_option, home_option
+from secure_chat.client.format import harmless
 
 
 @click.command()
@@ -21,4 +22,4 @@ def audit(*, since: str | None, limit: int, home: Path | None, config_file: Path
         click.echo("Nothing was done.")
     for one in entries:
         detail = f"  {one['detail']}" if one["detail"] else ""
-        click.echo(f"{one['time'][:19]}Z  {one['actor']}: {one['act']} {one['subject']}{detail}")
+        click.echo(harmless(f"{one['time'][:19]}Z  {one['actor']}: {one['act']} {one['subject']}{detail}"))

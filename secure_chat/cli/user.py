@@ -40,7 +40,7 @@ def _read_password(name: str, *, from_stdin: bool) -> str:
 @click.option(
     "--from-file",
     "names_file",
-    type=click.File(encoding="utf-8"),
+    type=click.File(encoding="utf-8-sig"),
     help="Invite everybody whose name is in this file, one a line, and print a slip for each.",
 )
 @stdin_option
