@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from secure_chat.client.address import BadAddress
 from secure_chat.client.entrance import OWNER_CODE, Entrance, NoAnswer, RegistrationRefused
 from secure_chat.client.format import harmless
 from secure_chat.client.links import is_link, parse_link
@@ -72,7 +73,7 @@ class Arrival:
         except BaseException:
             tls.close()
             raise
-        if time.monotonic() - asked_at > HELD_SECONDS:
+        if tls.fileno() < 0 or time.monotonic() - asked_at > HELD_SECONDS:
             tls.close()
             tls = self._dial()
         return Credentials(self._name, password, wants_recovery=self._wants_recovery), tls
@@ -80,21 +81,19 @@ class Arrival:
     def _ask(self, tls: ssl.SSLSocket) -> Secret:
         """The password that the account has, or has now."""
         if self._code is not None:
-            return self._register(self._code, ask_new_password_twice())
+            return self._register(tls, self._code, ask_new_password_twice())
         try:
             offers = Entrance(tls).offers()
         except NoAnswer as error:
             raise CannotRegister(str(error)) from error
         if OWNER_CODE in offers:
-            return self._become_owner()
-        typed = ask_password()
-        if is_link(typed.reveal()):
-            return self._register(parse_link(typed.reveal()).code, ask_new_password_twice())
+            return self._become_owner(tls)
+        typed = _without_link(ask_password)
         if digest_of(typed.reveal()) is not None:
-            return self._register(typed, ask_new_password_twice())
+            return self._register(tls, typed, ask_new_password_twice())
         return typed
 
-    def _become_owner(self) -> Secret:
+    def _become_owner(self, tls: ssl.SSLSocket) -> Secret:
         print(
             _(
                 "This server has no administrator yet. Who has the owner code becomes it: the server has shown the "
@@ -103,10 +102,15 @@ class Arrival:
         )
         password = ask_new_password_twice()
         code = ask_code(_("Enter the owner code (or nothing, to log in with that password)"))
-        return self._register(code, password) if code.reveal() else password
+        return self._register(tls, code, password) if code.reveal() else password
 
-    def _register(self, code: Secret, password: Secret) -> Secret:
-        """Have the account made; ask again for what is refused. The password it has then. Raises CannotRegister."""
+    def _register(self, tls: ssl.SSLSocket, code: Secret, password: Secret) -> Secret:
+        """Have the account made; ask again for what is refused. The password it has then. Raises CannotRegister.
+
+        `tls` is closed: it has waited for the user, and servers allow an address, which may be a whole class, so
+        many connections that have not logged in.
+        """
+        tls.close()
         entrance = Entrance(self._dial())
         try:
             while True:
@@ -134,7 +138,17 @@ class Arrival:
             entrance.close()
 
     def _another_code(self, error: RegistrationRefused) -> Secret:
-        code = ask_code(_("Enter the code again (or nothing, to give up)"))
+        code = _without_link(lambda: ask_code(_("Enter the code again (or nothing, to give up)")))
         if not code.reveal():
             raise CannotRegister(str(error)) from error
-        return parse_link(code.reveal()).code if is_link(code.reveal()) else code
+        return code
+
+
+def _without_link(ask: Callable[[], Secret]) -> Secret:
+    """What is typed, or the code in the link that was pasted; asked again where that is not whole."""
+    while True:
+        typed = ask()
+        try:
+            return parse_link(typed.reveal()).code if is_link(typed.reveal()) else typed
+        except BadAddress as error:
+            print(harmless(str(error)))

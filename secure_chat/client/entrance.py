@@ -18,6 +18,8 @@ from secure_chat.protocol.message import SERVER_TAGS_LIMIT_BYTES, Message, Secre
 READ_BYTES = 4_096
 ANSWER_SECONDS = 30.0
 """For one answer; a server may have to hash passwords of others first."""
+OFFER_LINES = 100
+"""Lines that a list of capabilities has at most."""
 REGISTRATION = "draft/account-registration"
 OWNER_CODE = "secure-chat.internal/owner-code"
 
@@ -47,11 +49,12 @@ class Entrance:
         """The capabilities that the server offers, without their values. Raises NoAnswer."""
         self._send(Message("CAP", ("LS", "302")))
         names: set[str] = set()
-        while True:
+        for _line in range(OFFER_LINES):
             answer = self._wait_for(lambda message: message.command == "CAP" and message.params[1:2] == ("LS",))
             names |= {word.partition("=")[0] for word in answer.params[-1].split()}
             if "*" not in answer.params[2:-1]:
                 return frozenset(names)
+        raise NoAnswer(_("The server does not answer."))
 
     def register(self, name: str, password: Secret, code: Secret) -> None:
         """Have an account made for `name`, or its password set: what the code is for. It can be done again, with
