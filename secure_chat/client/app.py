@@ -102,7 +102,10 @@ class _Run:
         ask = ask_trust if self._at_terminal else None
         known = KnownServers(known_servers.default_path())
         pin = self._options.fingerprint or place.fingerprint or None
-        trust = Trust(place.address, known, fingerprint=pin, ca_file=self._options.ca_file, ask=ask)
+        # Anybody can send a link, and with it a key: it does not silently take the place of the one we know.
+        by_link = self._options.fingerprint is None and place.code is not None
+        ca_file = self._options.ca_file
+        trust = Trust(place.address, known, fingerprint=pin, ca_file=ca_file, ask=ask, replaces=not by_link)
         dial = dialler(place.address, trust)
         if not self._at_terminal:
             assert place.name

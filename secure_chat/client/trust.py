@@ -43,12 +43,15 @@ class Trust:
         fingerprint: str | None = None,
         ca_file: Path | None = None,
         ask: Ask | None = None,
+        replaces: bool = True,
     ) -> None:
+        """`replaces`: whether the pin given goes before another one that is remembered."""
         self._address = address
         self._known = known
         self._given = fingerprint
         self._ca_file = ca_file
         self._ask = ask
+        self._replaces = replaces
 
     def connect(self, handshake: Handshake) -> ssl.SSLSocket:
         """A connection to a server that is trusted; only the handshake has gone over it.
@@ -68,6 +71,8 @@ class Trust:
             shown = _shown_by(connection)
             if self._given is not None:
                 self._check_given(self._given, shown)
+                if remembered is not None and not self._replaces:
+                    self._check_remembered(remembered, shown)
             elif remembered is not None:
                 self._check_remembered(remembered, shown)
             else:

@@ -73,6 +73,23 @@ def test_the_pin_given_decides_and_is_remembered(leaf: Certificate, known: Known
     assert known.fingerprint(address) == fingerprint(leaf)
 
 
+def test_a_link_does_not_replace_what_is_remembered(
+    leaf: Certificate, known: KnownServers, address: Address
+) -> None:
+    """Anybody can send a link: a key that changed is refused as loudly with one. For a new server it counts."""
+    known.remember(address, OTHER)
+    by_link = Trust(address, known, fingerprint=fingerprint(leaf), replaces=False)
+    with pytest.raises(TrustError, match="HAS CHANGED") as refused:
+        dialler(address, by_link)()
+    assert OTHER in str(refused.value)
+    assert fingerprint(leaf) in str(refused.value)
+    assert known.fingerprint(address) == OTHER
+    known.forget(address)
+    dialler(address, by_link)().close()
+    assert known.fingerprint(address) == fingerprint(leaf)
+    dialler(address, by_link)().close()
+
+
 def test_another_key_than_the_pin_given(leaf: Certificate, known: KnownServers, address: Address) -> None:
     known.remember(address, fingerprint(leaf))
     with pytest.raises(TrustError) as caught:
