@@ -129,7 +129,7 @@ def test_everybody_invites_where_that_is_set(start: Start, home: Path) -> None:
     server = start().wait_until_ready()
     alice = log_in(server, "alice")
     alice.send("INVITATION ADD for=zoe")
-    link = alice.expect("NOTE INVITATION LINK").params[3]
+    link = alice.expect("NOTE INVITATION LINK").params[-1].rpartition(" ")[2]
     assert link.startswith(f"secure-chat://localhost:{server.port}/?pin=SHA256:")
     register(server, "zoe", link.partition("#")[2]).expect("VERIFY SUCCESS zoe")
 
