@@ -99,6 +99,12 @@ def costs_of(limits: configuration.Limits) -> Callable[[str], float]:
     return lambda command: costs.get(command, limits.cheap_query_points)
 
 
+def history_reader(home: Home, foundation: Foundation) -> HistoryReader:
+    """What reads history, by the owner's configuration."""
+    settings, seconds = foundation.settings, foundation.config.limits.search_seconds
+    return HistoryReader(home.database, settings.host, settings.history_rights, seconds)
+
+
 class Server:
     """A running server. Made, started and stopped by one thread, which holds the home's lock."""
 
@@ -132,12 +138,7 @@ class Server:
         ]
         rounds = foundation.config.passwords.bcrypt_rounds
         self._pool = PasswordPool(default_threads(), estimated_seconds_per_hash(rounds), self._password_done)
-        reader = HistoryReader(
-            home.database,
-            foundation.settings.host,
-            foundation.settings.history_rights,
-            limits_section.search_seconds,
-        )
+        reader = history_reader(home, foundation)
         self._history = HistoryPool(reader, foundation.settings.server, self._history_read)
         self._dispatcher = Dispatcher(
             foundation.engine, self._queue, self._workers, self._take_job, self._forget_job, inbox_bytes, die
