@@ -11,12 +11,16 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from secure_chat.chat.devices import fold_device, token_digest
 from secure_chat.chat.hub import Hub
 from secure_chat.chat.settings import Settings
-from tests.conversation.house import House
+from secure_chat.protocol.codes import digest_of
+from tests.conversation.house import House, password_of
 from tests.conversation.wire import Client, Seen
 
 NAMES = ("root", "alice", "bob", "Кирилл")
+NEW_NAMES = ("zoe", "ann", "Ёжик")
+DEVICES = ("laptop", "bot")
 ROOMS = ("#tea", "#cake", "#чай")
 SESSIONS_LIMIT = 7
 CAPABILITIES = st.sets(
@@ -43,9 +47,15 @@ class ChatCore(RuleBasedStateMachine):
         self.looked_at: dict[int, int] = {}
         self.could_see: dict[str, set[int]] = {}
         self.private: dict[str, tuple[str, str]] = {}
-        self.heard: dict[str, set[str]] = {name: set() for name in NAMES}
+        self.heard: dict[str, set[str]] = {name: set() for name in (*NAMES, *NEW_NAMES)}
+        self.ever_ignored: set[tuple[str, str]] = set()
+        self.codes: list[tuple[str, str]] = []
+        self.tokens: dict[str, tuple[str, str]] = {}
         self.sequences: dict[tuple[int, int], int] = {}
         self.reader = apsw.Connection(str(self.house.path))
+        self.invite_to_the_server("", 2, "")
+        for name in NAMES:
+            self.add_device(name, DEVICES[0])
 
     def teardown(self) -> None:
         """Everybody comes back, and has got every private message; then the server ends."""
@@ -55,8 +65,9 @@ class ChatCore(RuleBasedStateMachine):
         for name in NAMES:
             self.come(name, set())
         self.look()
-        for text, (_, recipient) in self.private.items():
-            assert text in self.heard[recipient]
+        for text, (sender, recipient) in self.private.items():
+            ignored = (recipient.casefold(), sender) in self.ever_ignored
+            assert ignored or text in self.heard[recipient]
         self.reader.close()
         self.house.stop()
         self.folder.cleanup()
@@ -108,7 +119,9 @@ class ChatCore(RuleBasedStateMachine):
         got = Counter({c.id: sum(seen.params[-1] == text for seen in c.unread) for c in self.here})
         topic = self.house.hub.room_ids.get(room)
         if sum(got.values()):
-            members = {c.id for c in self.here if topic in c.topics and c is not sender}
+            by = self.account_id(sender.name)
+            deaf = {c.id for c in self.here if self.house.hub.ignores(self.account_id(c.name), by)}
+            members = {c.id for c in self.here if topic in c.topics and c is not sender} - deaf
             assert {c for c, times in got.items() if times and c != sender.id} == members
             assert max(got.values()) == 1
 
@@ -175,6 +188,63 @@ class ChatCore(RuleBasedStateMachine):
         else:
             self.house.vanish(client)
 
+    @precondition(lambda self: self.here)
+    @rule(data=st.data(), name=st.sampled_from(NAMES), ends=st.booleans())
+    def ignore(self, data: st.DataObject, name: str, ends: bool) -> None:
+        """IGNORE, and its end."""
+        who = self.act(data, f"IGNORE {'-' if ends else ''}{name}")
+        own, other = self.account_id(who.name), self.account_id(name)
+        assert self.house.hub.ignores(own, other) == (not ends and own != other)
+        if not ends:
+            self.ever_ignored.add((who.name.casefold(), name.casefold()))
+
+    @rule(name=st.sampled_from(["", *NEW_NAMES]), uses=st.sampled_from([1, 2]), room=st.sampled_from(["", "#tea"]))
+    def invite_to_the_server(self, name: str, uses: int, room: str) -> None:
+        """`secure-chat invite`."""
+        answer = self.house.ask("invite", names=[name], uses=uses, room=room)
+        for made in answer.get("invitations", ()):
+            self.codes.append((made["link"].partition("#")[2], name))
+
+    @precondition(lambda self: self.codes and len(self.here) < SESSIONS_LIMIT)
+    @rule(data=st.data(), name=st.sampled_from([*NEW_NAMES, "alice"]))
+    def redeem(self, data: st.DataObject, name: str) -> None:
+        """REGISTER and VERIFY: an account exactly where the code allows it, which is then used up by one."""
+        text, intended = data.draw(st.sampled_from(self.codes), "code")
+        before = self.uses_left(text)
+        allowed = before > 0 and intended in ("", name) and name.casefold() not in self.house.hub.account_ids
+        client = self.house.connect(name)
+        self.house.say(client, "CAP LS 302", f"REGISTER {name} * :{password_of(name)}", f"VERIFY {name} {text}")
+        succeeded = any(seen.text.find("VERIFY SUCCESS") >= 0 for seen in client.unread)
+        assert (succeeded, self.uses_left(text)) == (allowed, before - allowed)
+        if succeeded:
+            self.house.say(client, f"NICK {name}", "USER new 0 * :New", "CAP END")
+            assert self.house.hub.sessions[client.id].account_id == self.account_id(name)
+        else:
+            self.house.vanish(client)
+
+    @rule(name=st.sampled_from(NAMES), device=st.sampled_from(DEVICES))
+    def add_device(self, name: str, device: str) -> None:
+        """`secure-chat device add`."""
+        answer = self.house.ask("device add", name=name, device=device)
+        if "token" in answer:
+            self.tokens[answer["token"]] = (name, device)
+
+    @precondition(lambda self: self.tokens and len(self.here) < SESSIONS_LIMIT)
+    @rule(data=st.data())
+    def come_by_token(self, data: st.DataObject) -> None:
+        """A login by a token, which may be revoked by now."""
+        token = data.draw(st.sampled_from(list(self.tokens)), "token")
+        name, _ = self.tokens[token]
+        client = self.house.connect(name)
+        self.house.say(client, f"PASS {name}:{token}", f"NICK {name}", "USER bot 0 * :Bot")
+        assert (client.closed is None) == (token_digest(token) in self.house.hub.devices)
+
+    @rule(name=st.sampled_from(NAMES), device=st.sampled_from(DEVICES))
+    def revoke_device(self, name: str, device: str) -> None:
+        """`secure-chat device revoke`: what came by it is gone at once."""
+        self.house.ask("device revoke", name=name, device=device)
+        assert fold_device(device) not in self.house.hub.devices_of.get(self.account_id(name), {})
+
     @rule(seconds=st.sampled_from([5, 20, 70]))
     def wait(self, seconds: int) -> None:
         """Time passes."""
@@ -186,6 +256,16 @@ class ChatCore(RuleBasedStateMachine):
         self.look()
         self.house.stop()
         self.house.start()
+
+    def account_id(self, name: str) -> int:
+        """Of somebody who has an account."""
+        return self.house.hub.account_ids[name.casefold()]
+
+    def uses_left(self, text: str) -> int:
+        """For how many a code is still good."""
+        digest = digest_of(text)
+        assert digest is not None
+        return self.house.hub.codes[digest].uses_left
 
     # What must be so
 
@@ -215,6 +295,8 @@ class ChatCore(RuleBasedStateMachine):
             for client in self.here:
                 account_id = hub.sessions[client.id].account_id or 0
                 assert client.topics == hub.rooms_of.get(account_id, set())
+                token = hub.sessions[client.id].token
+                assert token is None or hub.devices[token].account_id == account_id
 
     @invariant()
     def memory_is_what_is_stored(self) -> None:
@@ -224,6 +306,9 @@ class ChatCore(RuleBasedStateMachine):
             fresh.load(self.house.store.load())
             assert (fresh.accounts, fresh.account_ids) == (hub.accounts, hub.account_ids)
             assert (fresh.rooms, fresh.room_ids) == (hub.rooms, hub.room_ids)
+            assert (fresh.codes, fresh.devices) == (hub.codes, hub.devices)
+            assert fresh.devices_of == {owner: named for owner, named in hub.devices_of.items() if named}
+            assert fresh.ignored_by == hub.ignored_by
             sql = (
                 "SELECT next_sequence, (SELECT count(*) FROM message WHERE conversation_id = conversation.id),"
                 " (SELECT max(sequence) FROM message WHERE conversation_id = conversation.id) FROM conversation"
@@ -253,6 +338,8 @@ class ChatCore(RuleBasedStateMachine):
         """One line that a client got: as a member before or after the act."""
         hub, own = self.house.hub, client.name.casefold()
         sender = seen.source.partition("!")[0]
+        if seen.command in {"PRIVMSG", "NOTICE", "TAGMSG"} and sender.casefold() in hub.account_ids:
+            assert not hub.ignores(self.account_id(own), self.account_id(sender)), seen.text
         if seen.command in {"PRIVMSG", "NOTICE", "TAGMSG", *ROOM_COMMANDS} and seen.params[0].startswith("#"):
             room_id = hub.room_ids[seen.params[0].casefold()]
             assert room_id in memberships[own] | self.could_see.get(own, set()), seen.text
