@@ -244,8 +244,10 @@ class Link:
 
     def _publish(self) -> None:
         """Show what there is to show, and let the other threads know how things are."""
-        self.view = self._chat.view()
-        if events := self._chat.take_events():
+        before, self.view = self.view, self._chat.view()
+        events = self._chat.take_events()
+        # The prompt shows the room and whether we are online: it is drawn anew even where there is nothing to say.
+        if events or (before.room, before.online) != (self.view.room, self.view.online):
             self._show(events)
         if self._chat.was_ready and not self._ready:
             with self._change:

@@ -163,7 +163,7 @@ def test_a_guest_comes_in_by_the_link(server: ServerProcess, come: Come) -> None
     zoe.says("Here I am")
     root.expect("PRIVMSG #lobby :?Here I am")
     zoe.says("/join #tea")
-    zoe.sees("#tea>")
+    zoe.sees("tea>")
     zoe.says("And here")
     root.expect("PRIVMSG #tea :?And here")
     assert zoe.leaves() == 0
