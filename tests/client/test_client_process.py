@@ -13,6 +13,8 @@ from secure_chat.client.outcome import ExitCode
 from tests.client.stub_certificates import Certificate, make_leaf
 from tests.client.stub_server import DEADLINE_SECONDS, PASSWORD, StubServer, environment
 
+pytestmark = pytest.mark.once
+
 
 def connect(
     home: Path, *arguments: str, said: str = "", password: str = PASSWORD, **variables: str

@@ -17,6 +17,8 @@ from secure_chat.protocol.message import Message
 from tests.client.stub_certificates import Certificate, make_leaf
 from tests.client.stub_server import DEADLINE_SECONDS, PASSWORD, StubServer, environment
 
+pytestmark = pytest.mark.once
+
 Start = Callable[..., "pexpect.spawn[str]"]
 COLOUR = r"\x1b\[[0-9;]*m"
 

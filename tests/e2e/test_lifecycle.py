@@ -17,6 +17,8 @@ from tests.e2e.irc_client import IrcClient, log_in
 from tests.e2e.server_process import PASSWORD, PROGRAM, STOP_SECONDS, ServerProcess, run_tool
 from tests.e2e.waiting import wait_for
 
+pytestmark = pytest.mark.once
+
 
 def test_a_first_start_makes_everything_and_says_what_to_do(tmp_path: Path) -> None:
     server = ServerProcess(tmp_path / "new")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import pytest
+
 from secure_chat.commands.startup import ensure_lobby
 from secure_chat.server.app import Server
 from secure_chat.server.foundation import open_foundation
@@ -16,6 +18,7 @@ POSTS = 300
 PEOPLE = ("alice", "bob", "carol")
 
 
+@pytest.mark.once
 def test_tiny_queues_flooded_both_ways_make_progress(home: Path) -> None:
     place = Home(home)
     foundation = open_foundation(place, None)
