@@ -208,7 +208,9 @@ class Engine:
             ctx = self._context(session, outcome.command)
             ctx.refuse(error)
             self._apply(ctx.effects, outcome)
-        self._apply(outcome.if_lost, outcome)
+        if session is not None or outcome.session_id is None:
+            # What would put back a session that is gone makes a ghost of it.
+            self._apply(outcome.if_lost, outcome)
         self._encoder.finish(outcome)
         outcome.operations += kept
 

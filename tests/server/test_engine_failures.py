@@ -9,11 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from secure_chat.chat.deliveries import HashPassword
 from secure_chat.chat.effects import AccountSet, Append
 from secure_chat.chat.hub import Hub
 from secure_chat.chat.messages import Between, Kind, NewMessage
+from secure_chat.chat.settings import RegistrationMode
 from secure_chat.commands.context import Context
+from secure_chat.commands.redeeming import PasswordHashed
 from secure_chat.commands.registry import COMMANDS, command
+from secure_chat.net.operations import Drained, Lost
 from secure_chat.protocol.numerics import Numeric
 from secure_chat.protocol.sasl import encode_plain
 from tests.conversation.house import House
@@ -279,6 +283,30 @@ def test_a_login_that_changes_something(house: House, people: dict[str, Client],
     assert_memory_is_what_is_stored(house)
     house.log_in("bob")
     assert house.hub.online_members(house.hub.rooms[house.hub.room_ids["#tea"]]) == [house.hub.account_ids["alice"]]
+
+
+def test_who_is_gone_when_the_tick_is_lost(house: House, disk: Disk) -> None:
+    """The new password's hash, and the end of the connection that waits for it, in one tick: nothing is left."""
+    house.hub.settings = replace(house.settings, registration=RegistrationMode.OPEN)
+    client = house.connect("dave")
+    house.say(client, "CAP LS 302")
+    [outcome] = house.engine.tick(house.received(client, b"REGISTER dave * :good password\r\n"))
+    (job,) = outcome.jobs
+    assert isinstance(job, HashPassword)
+    disk.fails = "write"
+    house.work([PasswordHashed(job, "hash"), Lost(client.id, "Connection reset")])
+    assert house.hub.account_named("dave") is None
+    assert client.id not in house.hub.sessions
+
+
+def test_a_replay_to_who_is_gone_when_the_tick_is_lost(house: House, people: dict[str, Client], disk: Disk) -> None:
+    """The next page, and the end of the connection that reads it."""
+    alice, bob, _ = people.values()
+    house.hub.sessions[bob.id] = house.hub.sessions[bob.id].but(replaying=True)
+    house.say(alice, "PRIVMSG bob :one")
+    disk.fails = "write"
+    house.work([Drained(bob.id), Lost(bob.id, "Connection reset")])
+    assert bob.id not in house.hub.sessions
 
 
 def test_a_disk_that_cannot_be_read(house: House, disk: Disk) -> None:
