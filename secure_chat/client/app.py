@@ -142,7 +142,8 @@ class _Run:
         return Place(answer)
 
     def _tokens(self, address: Address, name: str) -> Tokens:
-        return Tokens(tokens.default_path(), address, name)
+        known = KnownServers(known_servers.default_path())
+        return Tokens(tokens.default_path(), address, name, lambda: known.fingerprint(address) or "")
 
     def _password_from_input(self) -> Secret:
         """The first line of standard input, kept until the server is trusted. Raises UsageProblem."""

@@ -31,8 +31,9 @@ class TokenRequest:
         self._done = False
 
     def begin(self, chat: Chat) -> None:
-        """Ask, unless it was done."""
-        if not self._done and not self._waiting:
+        """Ask, unless it was done; also again after a lost connection, which may have had the answer."""
+        if not self._done:
+            self._tries = 0
             self._ask(chat)
 
     def answered(self, chat: Chat, message: Message) -> bool:

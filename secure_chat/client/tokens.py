@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,27 +28,37 @@ def default_path() -> Path:
 
 
 class Tokens:
-    """The token of one account on one server. Raises nothing: without a token the password is asked for."""
+    """The token of one account on one server. Raises nothing: without a token the password is asked for.
 
-    def __init__(self, path: Path, address: Address, name: str) -> None:
+    `trusted_by` tells which key is remembered of the server now, "" for none (the system vouches for it). A token
+    is for the server that gave it: under another key it is not sent, and the password is asked for.
+    """
+
+    def __init__(self, path: Path, address: Address, name: str, trusted_by: Callable[[], str]) -> None:
         self._path = path
+        self._trusted_by = trusted_by
         self._key = f"{fold(name.partition('@')[0])}@{address}"
 
     def token(self) -> Secret | None:
         """The token that was kept; None where there is none."""
         with _key_ring() as ring:
             if ring is not None and (kept := ring.get_password(SERVICE, self._key)):
-                return Secret(kept)
-        kept = self._read().get(self._key)
-        return Secret(kept) if isinstance(kept, str) and kept else None
+                return self._usable(kept)
+        return self._usable(self._read().get(self._key))
+
+    def _usable(self, kept: object) -> Secret | None:
+        """The token in what was kept: the key of the server that gave it, a space, the token."""
+        key, space, token = kept.rpartition(" ") if isinstance(kept, str) else ("", "", "")
+        return Secret(token) if space and token and key == self._trusted_by() else None
 
     def keep(self, token: Secret) -> bool:
         """Keep a token in the place of an earlier one; whether that could be done."""
+        kept = f"{self._trusted_by()} {token.reveal()}"
         with _key_ring() as ring:
             if ring is not None:
-                ring.set_password(SERVICE, self._key, token.reveal())
+                ring.set_password(SERVICE, self._key, kept)
                 return True
-        return self._write({**self._read(), self._key: token.reveal()})
+        return self._write({**self._read(), self._key: kept})
 
     def forget(self) -> None:
         """The token is worth nothing any more."""
