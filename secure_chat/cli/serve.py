@@ -144,7 +144,7 @@ def _hold_signals() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 
 
-def _wait_for_end(reload: Callable[[], None]) -> None:
+def _wait_for_end(reload: Callable[[], object]) -> None:
     """Until SIGTERM or SIGINT; SIGHUP calls `reload`. A second SIGTERM or SIGINT ends the process at once.
 
     A terminal that is closed sends SIGHUP, too: who closes the window in which the server runs ends it.

@@ -37,6 +37,7 @@ from secure_chat.server.happenings import Asked
 from secure_chat.server.history_pool import HistoryPool
 from secure_chat.server.home import Home
 from secure_chat.server.jobs import PasswordJob, no_place, work
+from secure_chat.server.local import announce
 from secure_chat.server.operations import prepared
 from secure_chat.server.password_pool import (
     Job,
@@ -122,6 +123,7 @@ class Server:
 
         `queue_commands` and `inbox_bytes` limit what waits for the dispatcher and for a worker.
         """
+        self._home = home
         self._foundation = foundation
         self.certs = certs
         now = datetime.now(UTC)
@@ -186,17 +188,22 @@ class Server:
             logs.flush()
             os._exit(EXIT_DISK)
 
-    def reload(self) -> None:
-        """Serve the certificate that is on disk now; a bad one changes nothing and is logged."""
+    def reload(self) -> bool:
+        """Serve the certificate that is on disk now, and tell who asks for its key; whether that was done.
+
+        A bad one changes nothing and is logged.
+        """
         try:
             self.context.reload()
         except CertificateError as error:
             log.error("certificate not reloaded, the old one goes on serving: %s", error)
-        else:
-            log.info("certificate reloaded")
-            self._queue.put(Asked("reach", asdict(self.reach()), lambda _: None), always=True)
-            for warning in self.context.warnings:
-                log.warning("%s", warning)
+            return False
+        log.info("certificate reloaded")
+        announce(self._home, self)
+        self._queue.put(Asked("reach", asdict(self.reach()), lambda _: None), always=True)
+        for warning in self.context.warnings:
+            log.warning("%s", warning)
+        return True
 
     def reach(self) -> Reach:
         """How people reach the server, by the certificate that is on disk now."""

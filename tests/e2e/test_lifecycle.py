@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import ssl
@@ -11,7 +12,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from secure_chat.server.certificates import create
+from secure_chat.server.certificates import create, public_key_fingerprint
 from tests.conftest import Start
 from tests.e2e.irc_client import IrcClient, log_in
 from tests.e2e.server_process import PASSWORD, PROGRAM, STOP_SECONDS, ServerProcess, run_tool
@@ -65,10 +66,14 @@ def test_hangup_reloads_the_certificate_and_a_bad_one_changes_nothing(
     server.wait_for_log("certificate reloaded")
     after = certificate_of(server)
     assert after != before
+    note = server.home / "address.json"
+    pin = public_key_fingerprint((server.home / "certs" / "server.pem").read_bytes())
+    wait_for(lambda: json.loads(note.read_text())["pin"] == pin)
     (server.home / "certs" / "server.pem").write_text("rubbish")
     server.process.send_signal(signal.SIGHUP)
     server.wait_for_log("certificate not reloaded")
     assert certificate_of(server) == after
+    assert json.loads(note.read_text())["pin"] == pin
     alice.send("PRIVMSG #lobby :never noticed")
     alice.expect("never noticed")
 
