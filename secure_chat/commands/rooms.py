@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from secure_chat.chat.deliveries import ToRoom, ToSessions
-from secure_chat.chat.effects import Append, Invited, MemberGone, MemberSet, RoomSet, RoomShown
+from secure_chat.chat.effects import Append, Audited, Invited, MemberGone, MemberSet, RoomSet, RoomShown
 from secure_chat.chat.errors import CommandError
 from secure_chat.chat.messages import InRoom, Kind, NewMessage
 from secure_chat.chat.rooms import TOPIC_LIMIT_BYTES, Role, Room, RoomRecord, Topic
@@ -183,4 +183,6 @@ def kick(ctx: Context, room_name: str, name: str, reason: str | None = None) -> 
     store_event(ctx, room, Kind.KICK, line, subject_id=person.id)
     ctx.to_room(room, line)
     ctx.add(MemberGone(room.id, person.id))
+    why = f"in {room.name} {reason or ''}".strip()
+    ctx.add(Audited(ctx.account.name, "kick", person.name, why, ctx.now_us))
     ctx.log("kick", actor=ctx.account.name, account=person.name, room=room.name)

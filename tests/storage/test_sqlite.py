@@ -78,6 +78,24 @@ class TestSqlite(StoreContract):
         assert again.audited(9, 0) == [AuditEntry(5, "a", "b", "c", "d")]
         again.close()
 
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "UPDATE audit SET actor = 'nobody'",
+            "DELETE FROM audit",
+            "INSERT OR REPLACE INTO audit SELECT id, 6, 'nobody', act, subject, detail FROM audit",
+        ],
+    )
+    def test_the_audit_record_is_only_added_to(self, store: Store, change: str) -> None:
+        """Whoever writes into the file."""
+        self.keep(store, fx.Audited("root", "mute", "bob", "", 5), fx.Audited("root", "unmute", "bob", "", 6))
+        with (
+            apsw.Connection(str(self.path)) as other,
+            pytest.raises(apsw.ConstraintError, match="the audit record can only be added to"),
+        ):
+            other.execute(change)
+        assert {(entry.actor, entry.act) for entry in store.audited(9, 0)} == {("root", "mute"), ("root", "unmute")}
+
     def test_settings(self, store: Store) -> None:
         """Values of the program itself are kept at once."""
         sqlite = self.open[0]
@@ -131,7 +149,7 @@ class TestUnusable:
         with sqlite3.connect(path) as connection:
             connection.execute(f"PRAGMA user_version={len(schema_scripts()) + 1}")
         connection.close()
-        self.refused(path, "newer Secure Chat .schema 5, this program knows 4.; update")
+        self.refused(path, "newer Secure Chat .schema 6, this program knows 5.; update")
 
     def test_other_program(self, tmp_path: Path) -> None:
         """Its file is not touched."""
