@@ -118,6 +118,7 @@ SAME = (
     marked("A room has at most {} bans"),
     marked("Whose role? Name a member"),
     # Names
+    marked("The name {} is reserved"),
     marked("A name cannot begin with a digit or '-'"),
     marked("A name cannot be empty"),
     marked("A name cannot have a space in it"),

@@ -13,7 +13,7 @@ from secure_chat.commands.codes import revoke_code
 from secure_chat.commands.context import Context
 from secure_chat.commands.registry import operation
 from secure_chat.commands.welcome import lobby_membership
-from secure_chat.protocol.names import InvalidName, check_account_name, fold
+from secure_chat.protocol.names import InvalidName, check_new_account_name, fold
 from secure_chat.protocol.relay import format_time
 
 ACTOR = "the command line"
@@ -22,10 +22,10 @@ ACTOR = "the command line"
 def ensure_name_is_free(ctx: Context, name: str) -> str:
     """The spelling to store for a new account's name. Raises CommandError."""
     try:
-        spelled = check_account_name(name)
+        account_id = ctx.hub.account_ids.get(fold(name))
+        spelled = check_new_account_name(name) if account_id is None else name
     except InvalidName as error:
         raise CommandError(str(error)) from None
-    account_id = ctx.hub.account_ids.get(fold(spelled))
     if account_id is not None:
         taken = ctx.hub.accounts[account_id]
         text = f"There is an account {taken.name} already"

@@ -25,7 +25,7 @@ from secure_chat.chat.views import refusal_lines
 from secure_chat.commands.codes import CODE_FOLDED, ask_for_hash, usable_code
 from secure_chat.commands.context import Context
 from secure_chat.protocol.message import Secret
-from secure_chat.protocol.names import InvalidName, check_account_name, fold
+from secure_chat.protocol.names import InvalidName, check_new_account_name, fold
 from secure_chat.protocol.numerics import Numeric
 from secure_chat.protocol.sasl import Credentials, Identity, is_token, parse_identity
 
@@ -122,7 +122,7 @@ def _apply_with_code(ctx: Context, purpose: str, identity: Identity, credentials
     if isinstance(code, str):
         return False
     try:
-        name = check_account_name(identity.name)
+        name = check_new_account_name(identity.name)
         if fold(name) in ctx.hub.account_ids:
             raise refusal(purpose, f"The name {name} is taken; choose another one", "ACCOUNT_EXISTS")
         require_strong(ctx.settings, credentials.password.reveal(), name)

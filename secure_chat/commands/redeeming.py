@@ -30,7 +30,7 @@ from secure_chat.commands.login import BUSY_TEXT, STORE_TEXT, refusal, tell_logg
 from secure_chat.commands.registry import Weight, command
 from secure_chat.commands.welcome import complete_registration, lobby_membership
 from secure_chat.protocol.message import Message, Secret
-from secure_chat.protocol.names import InvalidName, check_account_name, fold
+from secure_chat.protocol.names import InvalidName, check_account_name, check_new_account_name, fold
 
 APPLICATION_SECONDS = 900.0
 """How long somebody who registers may look for the code."""
@@ -61,7 +61,8 @@ def register(ctx: Context, account: Secret, _email: Secret, *words: Secret) -> N
     if not wanted:
         raise CommandError("Say with NICK how you want to be called", code="NEED_NICK", params=("*",))
     try:
-        name = check_account_name(wanted)
+        # An account that is there already may get a new password by a code.
+        name = (check_account_name if fold(wanted) in ctx.hub.account_ids else check_new_account_name)(wanted)
     except InvalidName as error:
         raise CommandError(str(error), code="BAD_ACCOUNT_NAME", params=(wanted,)) from None
     password = Secret(" ".join(word.reveal() for word in words))

@@ -21,6 +21,13 @@ _PRESERVED = get_profile("UsernameCasePreserved")
 _MAPPED = get_profile("UsernameCaseMapped")
 
 
+RESERVED_NAMES = frozenset(
+    ("server", "system", "everyone", "all", "here", "channel", "nickserv", "chanserv", "operserv", "memoserv")
+    + ("сервер", "система", "все")
+)
+"""Folds of names that would be taken for the program, or for everybody: no new account gets one."""
+
+
 class InvalidName(SecureChatError):
     """The name cannot be one; the text says which character or rule is in the way."""
 
@@ -32,6 +39,14 @@ def check_account_name(name: str) -> str:
     if stored.startswith("-") or stored[0].isdigit():
         text = "A name cannot begin with a digit or '-'"
         raise InvalidName(text)
+    return stored
+
+
+def check_new_account_name(name: str) -> str:
+    """The same, for an account that is to be made. Raises InvalidName."""
+    stored = check_account_name(name)
+    if fold(stored) in RESERVED_NAMES:
+        raise InvalidName(f"The name {stored} is reserved")
     return stored
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from secure_chat.chat import codes
+from secure_chat.chat.accounts import Account
 from secure_chat.chat.deliveries import HashPassword
 from secure_chat.chat.devices import DEVICES_LIMIT
+from secure_chat.chat.effects import AccountSet
 from secure_chat.chat.settings import Reach, Settings
 from secure_chat.chat.throttle import ENTRIES_LIMIT, Quota
 from secure_chat.commands import codes as code_commands
@@ -21,7 +23,7 @@ from secure_chat.commands.startup import forget_codes, set_reach
 from secure_chat.net import operations as op
 from secure_chat.protocol.codes import digest_of, write_code
 from secure_chat.server.happenings import Asked
-from tests.conversation.house import House
+from tests.conversation.house import House, hash_of, password_of
 from tests.conversation.wire import Client
 
 
@@ -129,6 +131,18 @@ def test_dead_codes_are_forgotten_after_a_while(house: House) -> None:
     house.engine.run_once(forget_codes)
     assert not house.hub.codes
     assert not house.store.load().codes
+
+
+def test_who_has_a_reserved_name_already(house: House) -> None:
+    """Comes in as before, and may have a new password set."""
+    account = Account(77, "System", "system", hash_of(password_of("System")))
+    house.engine.run_once(lambda ctx: ctx.add(AccountSet(account)))
+    house.log_in("System")
+    assert "There is an account System already" in house.ask("user add", name="system", password="x" * 12)["error"]
+    code = house.ask("user reset", name="System")["link"].partition("#")[2]
+    client = house.connect("new")
+    house.say(client, "CAP LS 302", "REGISTER system * :good password", f"VERIFY system {code}")
+    assert "You are now logged in as System" in last(client)
 
 
 def test_a_code_without_its_room(house: House) -> None:
