@@ -20,10 +20,10 @@ _SPECIAL = frozenset(" ,*?!@.:#&+%~$/=\"'<>;\\")
 _PRESERVED = get_profile("UsernameCasePreserved")
 _MAPPED = get_profile("UsernameCaseMapped")
 
-
 RESERVED_NAMES = frozenset(
-    ("server", "system", "everyone", "all", "here", "channel", "nickserv", "chanserv", "operserv", "memoserv")
-    + ("сервер", "система", "все")
+    {"server", "system", "everyone", "all", "here", "channel"}
+    | {"nickserv", "chanserv", "operserv", "memoserv"}
+    | {"сервер", "система", "все"}
 )
 """Folds of names that would be taken for the program, or for everybody: no new account gets one."""
 
