@@ -205,6 +205,12 @@ def user_reset(ctx: Context, request: dict[str, Any]) -> None:
     ctx.answer |= {"name": account.name, "link": link.reveal(), "code": secret.reveal()}
 
 
+@operation("owner known")
+def owner_known(ctx: Context, _request: dict[str, Any]) -> None:
+    """Whether there is an administrator."""
+    ctx.answer["known"] = ctx.hub.has_administrator
+
+
 @operation("owner code")
 def owner_code(ctx: Context, _request: dict[str, Any]) -> None:
     """A code that makes the first administrator, in the place of any from before; none where there is one."""

@@ -39,6 +39,7 @@ from secure_chat.server.home import Home
 from secure_chat.server.jobs import PasswordJob, no_place, work
 from secure_chat.server.local import announce
 from secure_chat.server.operations import prepared
+from secure_chat.server.owner_code import CodeFile, forget_code_file
 from secure_chat.server.password_pool import (
     Job,
     PasswordPool,
@@ -165,6 +166,8 @@ class Server:
         self._dispatcher.start()
         self._listener.start()
         self._renewal.start()
+        if self._home.owner_code.exists():
+            CodeFile(self._home, self._put, self._ending).start()
 
     def stop(self) -> None:
         """Accept nobody more, finish the tick, flush to clients, say goodbye; at most STOP_SECONDS.
@@ -181,6 +184,7 @@ class Server:
             worker.stop()
         for worker in self._workers:
             worker.thread.join(STOP_SECONDS)
+        forget_code_file(self._home)
         self._pool.close(wait_seconds=1.0)
         self._history.close(wait_seconds=1.0)
         if self._dispatcher.is_alive:

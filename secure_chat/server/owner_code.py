@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+import queue
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -12,8 +14,12 @@ from secure_chat.commands.invitations import owner_code
 from secure_chat.errors import ConfigError
 from secure_chat.protocol.message import Secret
 from secure_chat.server.engine import Engine
+from secure_chat.server.happenings import Asked
 from secure_chat.server.home import Home
 
+LOOK_SECONDS = 0.4
+SURE_TIMES = 2
+"""The first answer may be of a tick that is lost."""
 log = logging.getLogger("secure_chat.server")
 
 
@@ -42,8 +48,7 @@ def make_owner_code(engine: Engine, home: Home, *, at_terminal: bool) -> OwnerCo
 
     Raises ConfigError where that cannot be written.
     """
-    with suppress(OSError):
-        home.owner_code.unlink(missing_ok=True)
+    forget_code_file(home)
     answer = engine.run_once(lambda ctx: owner_code(ctx, {})).answer
     if "code" not in answer:
         return None
@@ -59,3 +64,38 @@ def make_owner_code(engine: Engine, home: Home, *, at_terminal: bool) -> OwnerCo
         raise ConfigError(text) from error
     log.info("owner code", extra={"facts": {"file": home.owner_code, "valid_until": expires}})
     return OwnerCode(None, expires, home)
+
+
+def forget_code_file(home: Home) -> None:
+    """The code in it is worth nothing, or is made anew at the next start."""
+    with suppress(OSError):
+        home.owner_code.unlink(missing_ok=True)
+
+
+class CodeFile(threading.Thread):
+    """Takes the file away within a second of there being an administrator; ends then, or with the server.
+
+    It asks the dispatcher, which touches no files; so there is nothing to ask where there is no such file.
+    """
+
+    def __init__(self, home: Home, ask: Callable[[Asked], None], ending: threading.Event) -> None:
+        super().__init__(name="owner-code", daemon=True)
+        self._home = home
+        self._ask = ask
+        self._ending = ending
+
+    def run(self) -> None:
+        """See the class."""
+        sure = 0
+        while sure < SURE_TIMES:
+            if self._ending.wait(LOOK_SECONDS):
+                return
+            sure = sure + 1 if self._has_administrator() else 0
+        forget_code_file(self._home)
+
+    def _has_administrator(self) -> bool:
+        answers: queue.SimpleQueue[dict[str, object]] = queue.SimpleQueue()
+        self._ask(Asked("owner known", {}, answers.put))
+        with suppress(queue.Empty):
+            return bool(answers.get(timeout=LOOK_SECONDS).get("known"))
+        return False

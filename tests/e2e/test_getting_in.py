@@ -15,6 +15,7 @@ from tests.conftest import CONFIG
 from tests.e2e.guest import OWN_PASSWORD, Come, invited
 from tests.e2e.irc_client import IrcClient, log_in
 from tests.e2e.server_process import PROGRAM, START_SECONDS, ServerProcess, run_tool
+from tests.e2e.waiting import wait_for
 
 CODE = r"[0-9A-Z]{5}-[0-9A-Z]{5}-[0-9A-Z]{5}-[0-9A-Z]{6}-[0-9A-Z]{6}"
 TOKENS = ".local/state/secure-chat/tokens.json"
@@ -74,11 +75,13 @@ def test_without_a_terminal_the_code_is_alone_in_a_private_file(first: First, em
         assert not re.search(CODE, server.text)
         if len(codes) == 1:
             server.stop()
+            assert not file.exists()
     assert codes[0] != codes[1]
     assert why_refused(server, codes[0]) == "There is no such code"
     owner = stranger(server)
     owner.send("REGISTER ann * :seven green kettles", f"VERIFY ann {codes[1]}")
     owner.expect("VERIFY SUCCESS ann")
+    wait_for(lambda: not file.exists())
     assert why_refused(server, codes[1]) == "This code has been used already"
     server.stop()
     server = first()
@@ -91,6 +94,7 @@ def test_another_administrator_ends_the_owner_code(first: First, empty: Path) ->
     code = (empty / "owner-code").read_text().strip()
     arguments = ("user", "add", "root", "--admin", "--password-stdin", "--home", str(empty))
     assert run_tool(*arguments, stdin=OWN_PASSWORD).returncode == 0
+    wait_for(lambda: not (empty / "owner-code").exists())
     assert why_refused(server, code) in ("There is no such code", "This server has an administrator already")
 
 
