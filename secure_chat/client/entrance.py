@@ -9,6 +9,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 
+from secure_chat.client.questions import can_be_sent, unsendable
 from secure_chat.client.refusals import in_own_words
 from secure_chat.client.texts import _
 from secure_chat.errors import ProtocolError, SecureChatError
@@ -34,6 +35,13 @@ class RegistrationRefused(SecureChatError):
     def __init__(self, code: str, text: str) -> None:
         super().__init__(text)
         self.code = code
+
+
+def _message(refusal: str, command: str, *params: str) -> Message:
+    """What is to be sent. Raises RegistrationRefused with that code where what was typed cannot be."""
+    if not can_be_sent(params[-1]):
+        raise RegistrationRefused(refusal, unsendable())
+    return Message(command, params)
 
 
 class Entrance:
@@ -62,13 +70,15 @@ class Entrance:
 
         Raises RegistrationRefused, NoAnswer.
         """
-        self._send(Message("REGISTER", (name, "*", Secret(password.reveal()))))
+        registering = _message("WEAK_PASSWORD", "REGISTER", name, "*", password)
+        verifying = _message("INVALID_CODE", "VERIFY", name, code)
+        self._send(registering)
         if self._answer("REGISTER") == "SUCCESS":
             # Registration is open. An owner's code says more than that; of another one nothing is left to say.
-            self._send(Message("VERIFY", (name, code)))
+            self._send(verifying)
             self._wait_for(lambda message: message.command in ("VERIFY", "FAIL"))
             return
-        self._send(Message("VERIFY", (name, code)))
+        self._send(verifying)
         self._answer("VERIFY")
 
     def close(self) -> None:

@@ -51,8 +51,24 @@ def ask_password() -> Secret:
     KeyboardInterrupt.
     """
     while True:
-        if password := getpass.getpass(_("Enter your password") + ": "):
+        password = getpass.getpass(_("Enter your password") + ": ")
+        if not can_be_sent(password):
+            print(unsendable())
+        elif password:
             return Secret(password)
+
+
+def can_be_sent(text: str) -> bool:
+    """Whether what was typed can be a parameter: keys such as Ctrl-@, or a terminal with another encoding than the
+    program's, give what no line can carry.
+    """
+    shown = str.__str__(text)
+    return not (set(shown) & set("\0\r\n") or any("\ud800" <= character <= "\udfff" for character in shown))
+
+
+def unsendable() -> str:
+    """What the user is told then."""
+    return _("A character in this cannot be sent. Use letters, digits, signs and spaces.")
 
 
 def ask_new_password_twice() -> Secret:

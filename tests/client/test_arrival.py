@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from secure_chat.client import arrival, entrance
+from secure_chat.client import arrival, entrance, questions
 from secure_chat.client.arrival import Arrival
 from secure_chat.client.entrance import Entrance, NoAnswer, RegistrationRefused
 from secure_chat.protocol.codes import write_code
@@ -121,6 +121,30 @@ def test_another_link_that_is_not_whole_is_asked_for_again(
     newcomer(CODE).come_in()
     assert len(Lobby.codes) == 2
     assert "This link is not whole" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("character", ["\0", "\r", "\udcff"])
+def test_what_no_message_can_carry_is_refused_in_words(character: str) -> None:
+    """A password or a code with a character that a key or a terminal with another encoding sent."""
+    talk = Entrance(Connection())  # type: ignore[arg-type]
+    with pytest.raises(RegistrationRefused) as refused:
+        talk.register("zoe", Secret(f"a good{character} password"), CODE)
+    assert refused.value.code in arrival.PASSWORD_REFUSED
+    assert "good" not in str(refused.value)
+    with pytest.raises(RegistrationRefused) as refused:
+        talk.register("zoe", Secret("a good password"), Secret(f"{CODE.reveal()}{character}"))
+    assert refused.value.code in arrival.CODE_REFUSED
+
+
+def test_a_password_that_cannot_be_sent_is_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At the login, where nothing would refuse it clearly."""
+    typed = iter(["my\0 password", "my\udcff password", "my password"])
+    monkeypatch.setattr(questions.getpass, "getpass", lambda _question: next(typed))
+    credentials, _tls = newcomer(None).come_in()
+    assert credentials.password.reveal() == "my password"
+    assert capsys.readouterr().out.count("cannot be sent") == 2
 
 
 def test_a_server_whose_offers_have_no_end() -> None:
