@@ -56,7 +56,9 @@ _NOT_IN_REALNAME = re.compile(r"[\x00-\x1f\x7f]")
 )
 def pass_(ctx: Context, *words: Secret) -> None:
     """Log in without SASL: checked when registration completes."""
-    ctx.change_session(password=Secret(" ".join(word.reveal() for word in words)))
+    # What was said last counts: nobody who gives a password waits for VERIFY.
+    ctx.change_session(password=Secret(" ".join(word.reveal() for word in words)), application=None)
+    complete_registration(ctx)
 
 
 @command("NICK", usage="NICK <name>", before_login=True)
