@@ -42,7 +42,7 @@ SAME = (
     marked("This server has an administrator already"),
     marked("Registration is closed on this server"),
     marked("There are {} codes already; revoke some first, or wait until some expire"),
-    marked("You have {} open invitations; revoke one first"),
+    marked("Your open invitations are for {} people; {} is the most"),
     marked("There is no invitation {}"),
     marked("An invitation has 1 to {} uses, not {}"),
     marked("An invitation is valid for a time such as 7d or 12h"),

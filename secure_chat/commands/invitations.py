@@ -22,7 +22,7 @@ from secure_chat.protocol.relay import format_time
 
 USES_LIMIT = 1_000
 OPEN_PER_MEMBER = 20
-"""Invitations that somebody who is no administrator may have open."""
+"""People who may yet come by the open invitations of somebody who is no administrator."""
 DEFAULT_EXPIRY = "7d"
 PEOPLE_LIMIT = 500
 """People invited at once."""
@@ -75,9 +75,9 @@ def _options(words: tuple[str, ...]) -> dict[str, str]:
 
 
 def _add(ctx: Context, options: Mapping[str, str]) -> None:
-    mine = [code for code in open_invitations(ctx) if _is_mine(ctx, code)]
-    if len(mine) >= OPEN_PER_MEMBER and not ctx.account.administrator:
-        text = f"You have {len(mine)} open invitations; revoke one first"
+    people = sum(code.uses_left for code in open_invitations(ctx) if _is_mine(ctx, code))
+    if people + _uses(options) > OPEN_PER_MEMBER and not ctx.account.administrator:
+        text = f"Your open invitations are for {people} people; {OPEN_PER_MEMBER} is the most"
         raise CommandError(text, code="TOO_MANY_CODES")
     room_id = None
     if options.get("room"):
@@ -92,6 +92,15 @@ def _add(ctx: Context, options: Mapping[str, str]) -> None:
     ctx.note("INVITATION", "LINK", text, made.id)
 
 
+def _uses(options: Mapping[str, str]) -> int:
+    """How many people may come by the invitation. Raises CommandError."""
+    uses = options.get("uses") or "1"
+    if not (uses.isascii() and uses.isdigit() and 0 < int(uses) <= USES_LIMIT):
+        text = f"An invitation has 1 to {USES_LIMIT} uses, not {uses}"
+        raise CommandError(text, code="INVALID_PARAMS")
+    return int(uses)
+
+
 def _invite(
     ctx: Context, actor: str, name: str, options: Mapping[str, str], room_id: int | None
 ) -> tuple[Code, Secret]:
@@ -99,19 +108,16 @@ def _invite(
     if ctx.settings.registration is RegistrationMode.CLOSED:
         text = 'Registration is closed; set [registration] mode = "invite" to invite people'
         raise CommandError(text, code="REGISTRATION_CLOSED")
-    uses = options.get("uses") or "1"
-    if not (uses.isascii() and uses.isdigit() and 0 < int(uses) <= USES_LIMIT):
-        text = f"An invitation has 1 to {USES_LIMIT} uses, not {uses}"
-        raise CommandError(text, code="INVALID_PARAMS")
+    uses = _uses(options)
     seconds = parse_duration(options.get("expires") or DEFAULT_EXPIRY)
     if not seconds:
         text = "An invitation is valid for a time such as 7d or 12h"
         raise CommandError(text, code="INVALID_DURATION")
     spelled = ensure_name_is_free(ctx, name) if name else ""
-    made, secret = make_code(ctx, Purpose.INVITATION, actor, seconds, uses=int(uses), name=spelled, room_id=room_id)
+    made, secret = make_code(ctx, Purpose.INVITATION, actor, seconds, uses=uses, name=spelled, room_id=room_id)
     link = link_to(ctx, secret, spelled)
     ctx.add(Audited(actor, "invite", spelled or "anybody", f"{made.id}, {uses} uses", ctx.now_us))
-    ctx.log("invite", actor=actor, invitation=made.id, uses=int(uses))
+    ctx.log("invite", actor=actor, invitation=made.id, uses=uses)
     return made, link
 
 

@@ -54,9 +54,26 @@ def test_open_invitations_are_limited(house: House) -> None:
         house.say(root, "INVITATION ADD")
         assert "secure-chat://" in last(root)
     house.say(alice, "INVITATION ADD")
-    assert "You have 20 open invitations" in last(alice)
-    house.say(root, "INVITATION ADD")
+    assert "Your open invitations are for 20 people; 20 is the most" in last(alice)
+    house.say(root, "INVITATION ADD uses=1000")
     assert "secure-chat://" in last(root)
+
+
+def test_uses_of_invitations_are_limited(house: House) -> None:
+    """Each is one more who comes in: one code for a thousand is no way round the limit."""
+    alice = house.log_in("alice")
+    house.say(alice, "INVITATION ADD uses=21")
+    assert "Your open invitations are for 0 people; 20 is the most" in last(alice)
+    house.say(alice, "INVITATION ADD uses=15")
+    code = last(alice).partition("#")[2]
+    house.say(alice, "INVITATION ADD uses=6")
+    assert "Your open invitations are for 15 people; 20 is the most" in last(alice)
+    house.say(alice, "INVITATION ADD uses=many")
+    assert "An invitation has 1 to 1000 uses, not many" in last(alice)
+    client = house.connect("zoe")
+    house.say(client, "CAP LS 302", "REGISTER zoe * :good password", f"VERIFY zoe {code}")
+    house.say(alice, "INVITATION ADD uses=6")
+    assert "secure-chat://" in last(alice)
 
 
 def test_codes_are_limited_in_all(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
