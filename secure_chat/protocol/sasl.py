@@ -62,9 +62,12 @@ class Chunks:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Who wants to be let in: an identity (`alice`, `alice@laptop`) and a password."""
+    """Who wants to be let in: an identity (`alice`, `alice@laptop`) and a password.
 
-    identity: str
+    Neither is shown: a one-time code may be part of the identity.
+    """
+
+    identity: str = field(repr=False)
     password: Secret = field(repr=False)
 
 

@@ -92,6 +92,7 @@ def test_nothing_shows_the_password() -> None:
     half = Chunks().add(base64.b64encode(b"\0alice\0hunter2" + b"x" * 400).decode()[:400])
     assert repr(half) == "Chunks()"
     assert "hunter2" not in repr(Credentials("alice", Secret("hunter2")))
+    assert "K7Q9" not in repr(Credentials("alice/invite=K7Q9", Secret("hunter2")))
 
 
 def test_pass() -> None:
