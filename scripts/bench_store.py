@@ -1,0 +1,201 @@
+"""The store with a million messages in 200 conversations: starting, reading, searching, posting; on a real disk.
+
+Posting is compared with what the disk and SQLite can do by themselves: raw syncs, and raw inserts of the same rows
+with the same indexes in transactions of 32. `--messages N` makes it smaller, `--folder DIR` names the disk.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import secure_chat.server.lines  # noqa: E402, F401 - enters the commands into their table
+from secure_chat.chat import effects as fx  # noqa: E402
+from secure_chat.chat.accounts import Account  # noqa: E402
+from secure_chat.chat.history import End, HistoryQuery, Rights, SearchQuery  # noqa: E402
+from secure_chat.chat.messages import InRoom, Kind, NewMessage  # noqa: E402
+from secure_chat.chat.rooms import Role, RoomRecord  # noqa: E402
+from secure_chat.protocol.relay import Relayed  # noqa: E402
+from secure_chat.protocol.search import parse_terms  # noqa: E402
+from secure_chat.storage.database import open_database  # noqa: E402
+from secure_chat.storage.history import HistoryReader  # noqa: E402
+from secure_chat.storage.sqlite import SqliteStore  # noqa: E402
+from tests.conversation.house import House  # noqa: E402
+
+ROOMS, PEOPLE, SENDERS = 200, 50, 32
+WORDS = [f"word{number}" for number in range(5_000)]
+COMMON = "hello"
+TICK_MESSAGES = 1_000
+POSTS = 20_000
+SYNCS = 300
+REPETITIONS = 40
+BEGUN_US = 1_700_000_000_000_000
+CHANCE = random.Random(1)  # noqa: S311 - the same words in each run
+
+
+def text() -> str:
+    """Nine words, one of them in every message."""
+    return " ".join([COMMON, *(CHANCE.choice(WORDS) for _ in range(8))])
+
+
+def posts(start: int = 0) -> Iterator[fx.Append]:
+    """Posts by everybody, in all rooms, without end."""
+    for number in count(start):
+        sender, room = 2 + number % (PEOPLE - 1), CHANCE.randrange(ROOMS)
+        line = Relayed(
+            f"p{sender}!u@h", "PRIVMSG", (f"#r{room}", text()), BEGUN_US + number * 1000, f"p{sender}", f"m{number}"
+        )
+        yield fx.Append(NewMessage(InRoom(1000 + room), Kind.POST, sender, "u", line))
+
+
+def fill(path: Path, messages: int) -> None:
+    """Accounts, rooms and so many messages; account 1 is in one room alone, the others are in all."""
+    store = SqliteStore(path)
+    people = [Account(number, f"p{number}", f"p{number}", "x") for number in range(1, PEOPLE + 1)]
+    store.stage([fx.AccountSet(person) for person in people])
+    store.stage([fx.RoomSet(RoomRecord(1000 + n, f"#r{n}", f"#r{n}", 1, 1)) for n in range(ROOMS)])
+    store.stage([fx.MemberSet(1000 + n, p.id, Role.MEMBER) for n in range(ROOMS) for p in people[1:]])
+    store.stage([fx.MemberSet(1007, 1, Role.MEMBER)])
+    for number, post in zip(range(messages), posts(), strict=False):
+        store.stage([post])
+        if number % TICK_MESSAGES == TICK_MESSAGES - 1:
+            store.commit()
+    store.commit()
+    store.close()
+
+
+def timed(action: Callable[[], Sequence[object]]) -> str:
+    """Median and 95th percentile in ms."""
+    taken = []
+    for _ in range(REPETITIONS):
+        begun = time.perf_counter()
+        found = action()
+        taken.append((time.perf_counter() - begun) * 1000)
+    taken.sort()
+    median, late = taken[REPETITIONS // 2], taken[int(REPETITIONS * 0.95)]
+    return f"median {median:6.1f} ms, p95 {late:6.1f} ms ({len(found)} found)"
+
+
+def syncs_per_second(folder: Path) -> float:
+    """How often the disk takes 4 KiB for good."""
+    with (folder / "sync").open("wb", buffering=0) as file:
+        begun = time.perf_counter()
+        for _ in range(SYNCS):
+            file.write(b"x" * 4096)
+            os.fdatasync(file.fileno())
+        return SYNCS / (time.perf_counter() - begun)
+
+
+def raw_inserts(path: Path) -> float:
+    """Rows a second, in transactions of SENDERS, without anything of the program around them."""
+    connection = open_database(path)
+    rows = []
+    for number, post in zip(range(POSTS), posts(10**9), strict=False):
+        message = post.message
+        rows.append((number % ROOMS + 1, 10**9 + number, message.msgid, message.sender_id, message.text))
+    begun = time.perf_counter()
+    for start in range(0, POSTS, SENDERS):
+        with connection:
+            for place, sequence, msgid, sender, words in rows[start : start + SENDERS]:
+                connection.execute(
+                    "INSERT INTO message (conversation_id, sequence, msgid, kind, sender_id, sender_user, text,"
+                    " time_us) VALUES (?, ?, ?, 'post', ?, 'u', ?, ?)",
+                    (place, sequence, msgid, sender, words, sequence),
+                )
+                connection.execute(
+                    "INSERT INTO message_words (rowid, place, words) VALUES (last_insert_rowid(), ?, ?)",
+                    (f"c{place}", words),
+                )
+    rate = POSTS / (time.perf_counter() - begun)
+    connection.close()
+    return rate
+
+
+def acknowledged_posts(path: Path) -> float:
+    """Posts a second through the engine: SENDERS people, each waits for the echo before the next."""
+    house = House(path)
+    clients = []
+    for number in range(SENDERS):
+        house.add_account(f"sender{number}")
+        clients.append(house.log_in(f"sender{number}", ["echo-message", "message-tags", "server-time"]))
+        house.say(clients[-1], "JOIN #bench")
+    lines = [f"PRIVMSG #bench :{text()}\r\n".encode() for _ in range(1000)]
+    begun = time.perf_counter()
+    for turn in range(POSTS // SENDERS):
+        tick = [h for c in clients for h in house.received(c, lines[(turn * SENDERS + c.id) % 1000])]
+        outcomes = house.engine.tick(tick)
+        assert all(outcome.operations for outcome in outcomes)
+    rate = POSTS / (time.perf_counter() - begun)
+    house.stop()
+    return rate
+
+
+def starting(path: Path) -> tuple[float, float]:
+    """Seconds and MB that a new process takes to open the store and load its state."""
+    program = (
+        "import resource, time; begun = time.perf_counter();"
+        "from pathlib import Path; from secure_chat.storage.sqlite import SqliteStore;"
+        f"SqliteStore(Path({str(path)!r})).load();"
+        "print(time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    seconds, megabytes = done.stdout.split()
+    return float(seconds), float(megabytes)
+
+
+def main() -> None:
+    """Fill, then measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--messages", type=int, default=1_000_000)
+    parser.add_argument("--folder", type=Path, default=Path("/var/tmp"))  # noqa: S108 - a real disk, unlike /tmp
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(dir=options.folder))
+    try:
+        measure(folder, options.messages)
+    finally:
+        shutil.rmtree(folder)
+
+
+def measure(folder: Path, messages: int) -> None:
+    """Print all figures."""
+    kind = subprocess.run(["df", "-T", folder], capture_output=True, text=True, check=True).stdout.split()[-7:-5]
+    print(f"Disk {' '.join(kind)}: {syncs_per_second(folder):.0f} syncs/s")
+    path = folder / "chat.db"
+    fill(path, messages)
+    seconds, megabytes = starting(path)
+    size = path.stat().st_size / 1e6
+    print(f"{messages} messages, {size:.0f} MB; loaded in {seconds:.2f} s with {megabytes:.0f} MB of memory")
+    reader = HistoryReader(path, "h", Rights.MEMBERSHIP, search_seconds=60)
+    one, everywhere = InRoom(1007), 2
+    print(
+        "LATEST 100:               ", timed(lambda: reader.messages(HistoryQuery(1, one, "#r7", End.NEWEST, 100)))
+    )
+    for what, who, words in (
+        ("common word, 1 room:      ", 1, COMMON),
+        ("common word, all rooms:   ", everywhere, COMMON),
+        ("two words, all rooms:     ", everywhere, f"{WORDS[77]} {WORDS[88]}"),
+        ("prefix, 1 room:           ", 1, "wor*"),
+    ):
+        query = SearchQuery(who, parse_terms(words), 100)
+        print(what, timed(lambda query=query: reader.search(query)))  # type: ignore[misc]
+    raw = raw_inserts(path)
+    ours = acknowledged_posts(path)
+    print(f"raw inserts {raw:.0f}/s, acknowledged posts {ours:.0f}/s: {ours / raw:.2f} of that")
+    print(f"most memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
