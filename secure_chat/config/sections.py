@@ -72,7 +72,12 @@ class Lobby(Section, frozen=True):
     """The room that everyone is in."""
 
     room: Annotated[
-        str, Meta(pattern=ROOM_OR_EMPTY), _says('The lobby\'s name, beginning with #; "" for no lobby.')
+        str,
+        Meta(pattern=ROOM_OR_EMPTY),
+        _says(
+            'The lobby\'s name, beginning with #; "" for no lobby. A new name makes a new lobby; the old one stays '
+            "as an ordinary room, which everybody may leave."
+        ),
     ] = "#lobby"
     quiet_members: Annotated[
         Count, _says("With more people online than this the lobby shows no coming and going.")
