@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from secure_chat.client import arrival, entrance, questions
+from secure_chat.client import arrival, entrance
 from secure_chat.client.arrival import Arrival
 from secure_chat.client.entrance import Entrance, NoAnswer, RegistrationRefused
 from secure_chat.protocol.codes import write_code
@@ -141,7 +141,7 @@ def test_a_password_that_cannot_be_sent_is_asked_for_again(
 ) -> None:
     """At the login, where nothing would refuse it clearly."""
     typed = iter(["my\0 password", "my\udcff password", "my password"])
-    monkeypatch.setattr(questions.getpass, "getpass", lambda _question: next(typed))
+    monkeypatch.setattr("getpass.getpass", lambda _question: next(typed))
     credentials, _tls = newcomer(None).come_in()
     assert credentials.password.reveal() == "my password"
     assert capsys.readouterr().out.count("cannot be sent") == 2
