@@ -184,13 +184,13 @@ class Server:
             worker.stop()
         for worker in self._workers:
             worker.thread.join(STOP_SECONDS)
-        forget_code_file(self._home)
         self._pool.close(wait_seconds=1.0)
         self._history.close(wait_seconds=1.0)
         if self._dispatcher.is_alive:
             log.critical("the disk does not answer; ending without closing the database, which repairs itself")
             logs.flush()
             os._exit(EXIT_DISK)
+        forget_code_file(self._home)
 
     def reload(self) -> bool:
         """Serve the certificate that is on disk now, and tell who asks for its key; whether that was done.
