@@ -76,7 +76,7 @@ def history(chat: Chat, rest: str) -> None:
 def unread(chat: Chat, rest: str) -> None:  # noqa: ARG001 - every command is given the rest
     """Count anew."""
     require_connection(chat)
-    if not ask_for_unread(chat):
+    if not ask_for_unread(chat, Why.COUNT):
         chat.tell(Tone.ANSWER, _("Nothing is known of what you have read yet."))
 
 

@@ -34,7 +34,9 @@ class Why(Enum):
     MISSED = auto()
     """What was said while the connection was lost."""
     UNREAD = auto()
-    """Only how much there is."""
+    """Only how much there is, if there is any."""
+    COUNT = auto()
+    """How much there is, asked for by the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +92,8 @@ class History:
     def end(self, chat: Chat, reference: str) -> None:
         """A batch is whole: show it."""
         target, why, messages = self.batches.pop(reference, ("", Why.ASKED, []))
-        if why is Why.UNREAD:
-            _tell_unread(chat, target, messages)
+        if why in (Why.UNREAD, Why.COUNT):
+            _tell_unread(chat, target, messages, why)
             return
         shown = []
         for message in messages:
@@ -137,16 +139,16 @@ def ask_at_start(chat: Chat) -> None:
     """The last screenful of the current room, and how much is unread in the others."""
     if chat.rooms.current is not None and not chat.scripted:
         ask(chat, Why.START, "LATEST", chat.rooms.current, "*", SCREENFUL_MESSAGES)
-        ask_for_unread(chat, besides=chat.rooms.current)
+        ask_for_unread(chat, Why.UNREAD, besides=chat.rooms.current)
 
 
-def ask_for_unread(chat: Chat, besides: str = "") -> int:
+def ask_for_unread(chat: Chat, why: Why, besides: str = "") -> int:
     """How much is unread in our rooms; in how many we ask."""
     asked = 0
     for room in chat.rooms.names():
         marker = chat.history.markers.get(fold(room))
         if marker and fold(room) != fold(besides):
-            ask(chat, Why.UNREAD, "LATEST", room, f"timestamp={marker}", COUNTED_MESSAGES)
+            ask(chat, why, "LATEST", room, f"timestamp={marker}", COUNTED_MESSAGES)
             asked += 1
     return asked
 
@@ -162,12 +164,14 @@ def mark_read(chat: Chat) -> None:
         chat.send(Message("MARKREAD", (room, f"timestamp={seen}")))
 
 
-def _tell_unread(chat: Chat, room: str, messages: list[Message]) -> None:
+def _tell_unread(chat: Chat, room: str, messages: list[Message], why: Why) -> None:
     others = [message for message in messages if not is_own(chat, message.nick)]
     count = len(others)
-    if not count:
+    if not count and why is Why.UNREAD:
         return
-    if count >= COUNTED_MESSAGES:
+    if not count:
+        text = _("nothing unread")
+    elif count >= COUNTED_MESSAGES:
         text = _("{count} unread messages or more").format(count=count)
     else:
         text = plural("{count} unread message", "{count} unread messages", count).format(count=count)

@@ -108,7 +108,11 @@ def test_what_is_unread_in_other_rooms_is_counted() -> None:
     # They are not seen by that: a look at the room shows them.
     talk.server(f"@msgid=m1 :{BOB} PRIVMSG #tea :one")
     assert talk.texts() == ["one"]
-    assert [message.params[1] for message in talk.type("/unread")] == ["#lobby", "#tea"]
+    questions = [message for message in talk.type("/unread") if message.command == "CHATHISTORY"]
+    assert [message.params[1] for message in questions] == ["#lobby", "#tea"]
+    talk.texts()
+    talk.server(*batch(questions[0].tags["label"], target="#lobby"))
+    assert talk.texts() == ["nothing unread"]
 
 
 def test_what_is_shown_is_read_when_the_user_types() -> None:
