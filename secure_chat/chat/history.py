@@ -67,13 +67,15 @@ class TargetsQuery:
 class SearchQuery:
     """The newest messages that `reader_id` may read and in which all `terms` are.
 
-    `place`: only in this conversation; `sender_id`: only of this account; between two times (ms since 1970 UTC).
+    `place`: only in this conversation, whose name is `target`; `sender_id`: only of this account; between two times
+    (ms since 1970 UTC).
     """
 
     reader_id: int
     terms: tuple[Term, ...]
     limit: int
     place: Conversation | None = None
+    target: str = ""
     sender_id: int | None = None
     after_ms: int | None = None
     before_ms: int | None = None

@@ -19,6 +19,7 @@ from secure_chat.protocol.names import fold, is_room
 from secure_chat.protocol.numerics import Numeric
 
 NAME = "CHATHISTORY"
+NO_ROOM = InRoom(0)
 _MSGID = re.compile(r"[\w-]{1,64}")
 _POINTS = {"LATEST": 1, "BEFORE": 1, "AFTER": 1, "AROUND": 1, "BETWEEN": 2}
 """How many points each subcommand has, between the target and the limit."""
@@ -117,17 +118,19 @@ def _place(ctx: Context, act: str, target: str, limit: int) -> HistoryQuery:
 
 
 def place_of(ctx: Context, act: str, target: str) -> tuple[Conversation, str]:
-    """The conversation that a target names, and its name. Raises CommandError for one that there is not."""
+    """The conversation that a target names, and its name. Raises CommandError for a person that there is not.
+
+    For a room that there is not: NO_ROOM. It is refused where a room is that this person was never in, in the same
+    words and after as long a wait; else the answer would tell that there is such a room.
+    """
     if is_room(target):
         room = ctx.hub.room_named(target)
-        if room is not None:
-            return InRoom(room.id), room.name
-    else:
-        # Of somebody who was removed: what was said stays.
-        other_id = ctx.hub.account_ids.get(fold(target))
-        if other_id is not None:
-            return Between(ctx.account.id, other_id), ctx.hub.accounts[other_id].name
-    raise no_such_target(act, target)
+        return (NO_ROOM, target) if room is None else (InRoom(room.id), room.name)
+    # Of somebody who was removed: what was said stays.
+    other_id = ctx.hub.account_ids.get(fold(target))
+    if other_id is None:
+        raise no_such_target(act, target)
+    return Between(ctx.account.id, other_id), ctx.hub.accounts[other_id].name
 
 
 def time_ms_of(text: str) -> int | None:
@@ -176,8 +179,10 @@ def markread(ctx: Context, target: str = "", point: str = "") -> None:
         raise CommandError("Missing parameters", code="NEED_MORE_PARAMS")
     me = ctx.account.id
     query = _place(ctx, "MARKREAD", target, 1)
-    if isinstance(query.place, InRoom) and me not in ctx.hub.rooms[query.place.room_id].members:
-        raise no_such_target("MARKREAD", target)
+    if isinstance(query.place, InRoom):
+        room = ctx.hub.rooms.get(query.place.room_id)
+        if room is None or me not in room.members:
+            raise no_such_target("MARKREAD", target)
     if point:
         time_ms = min(_point("MARKREAD", point).time_ms, ctx.said_us // 1000)
         known = ctx.hub.markers.get(me, {}).get(other_end(me, query.place), -1)

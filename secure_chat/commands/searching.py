@@ -40,7 +40,8 @@ def _query(ctx: Context, given: Mapping[str, str]) -> SearchQuery:
         raise _invalid("The limit is a number of messages", "limit")
     query = SearchQuery(ctx.account.id, terms, min(int(limit), ctx.settings.search_messages))
     if "in" in given:
-        query = replace(query, place=place_of(ctx, NAME, given["in"])[0])
+        place, target = place_of(ctx, NAME, given["in"])
+        query = replace(query, place=place, target=target)
     if "from" in given:
         sender_id = ctx.hub.account_ids.get(fold(given["from"]))
         if sender_id is None:

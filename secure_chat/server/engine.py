@@ -16,10 +16,12 @@ from secure_chat.chat.apply import apply
 from secure_chat.chat.deliveries import Hangup, Job
 from secure_chat.chat.effects import Effect, durable_of
 from secure_chat.chat.errors import CommandError, Hopeless
+from secure_chat.chat.history import SearchQuery
 from secure_chat.chat.hub import Hub
 from secure_chat.chat.ports import AlreadyPosted, Conflict, Ids, PostIdReused, Store, StoreFailed
 from secure_chat.chat.sessions import Session
 from secure_chat.commands.context import Context
+from secure_chat.commands.history import NAME as CHATHISTORY
 from secure_chat.commands.history import HistoryRead, history_answered
 from secure_chat.commands.login import PasswordChecked, remember_login
 from secure_chat.commands.messages import post_again, replay_page
@@ -27,6 +29,7 @@ from secure_chat.commands.presence import connection_lost, lingering_ended, open
 from secure_chat.commands.redeeming import PasswordHashed, hash_settled, password_hashed, redeemed
 from secure_chat.commands.registration import password_checked, password_settled
 from secure_chat.commands.registry import OPERATIONS
+from secure_chat.commands.searching import NAME as SEARCH
 from secure_chat.errors import StorageError
 from secure_chat.net.operations import (
     Close,
@@ -272,7 +275,8 @@ class Engine:
     def _history_read(self, answer: HistoryRead) -> Iterator[Outcome]:
         # The lines carry the label themselves; a refusal does not.
         label = answer.job.label if answer.refusal is not None else None
-        yield from self._answer(answer.job, "CHATHISTORY", label, partial(history_answered, answer=answer))
+        command = SEARCH if isinstance(answer.job.question, SearchQuery) else CHATHISTORY
+        yield from self._answer(answer.job, command, label, partial(history_answered, answer=answer))
         yield from self._catch_up(answer.job.session_id)
 
     def _answer(self, job: Job, command: str, label: str | None, *steps: Decide) -> Iterator[Outcome]:

@@ -12,9 +12,11 @@ from secure_chat.chat.deliveries import ReadHistory
 from secure_chat.chat.history import HistoryQuery, SearchQuery, TargetsQuery
 from secure_chat.chat.ports import StoreFailed
 from secure_chat.commands.history import HistoryRead, history_failed, no_such_message, no_such_target
+from secure_chat.commands.searching import NAME as SEARCH
 from secure_chat.commands.searching import search_too_slow
 from secure_chat.protocol.capabilities import Capability
 from secure_chat.protocol.message import NO_TAGS, Message
+from secure_chat.protocol.names import fold
 from secure_chat.protocol.relay import Relayed, format_time
 from secure_chat.storage.history import HistoryReader, NoSuchMessage, NoSuchPlace, TooSlow
 
@@ -80,8 +82,10 @@ class HistoryAnswerer:
         except NoSuchMessage:
             return HistoryRead(job, b"", no_such_message("*"))
         except NoSuchPlace:
-            assert isinstance(job.question, HistoryQuery)
-            return HistoryRead(job, b"", no_such_target("*", job.question.target))
+            # Folded: how the room's name is really written is not to be learnt either.
+            assert isinstance(job.question, HistoryQuery | SearchQuery)
+            act = "*" if isinstance(job.question, HistoryQuery) else SEARCH
+            return HistoryRead(job, b"", no_such_target(act, fold(job.question.target)))
         except StoreFailed as error:
             log.error("history cannot be read: %s", error)
         except Exception as error:

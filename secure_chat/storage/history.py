@@ -93,7 +93,7 @@ class HistoryReader:
             connection.close(True)
 
     def search(self, query: SearchQuery) -> list[Relayed]:
-        """What is found, oldest first. Raises TooSlow, StoreFailed."""
+        """What is found, oldest first. Raises NoSuchPlace, TooSlow, StoreFailed."""
         connection = self._open()
         ends_at = time.monotonic() + self.search_seconds
         connection.set_progress_handler(lambda: time.monotonic() > ends_at, PROGRESS_STEPS)
@@ -115,13 +115,12 @@ class HistoryReader:
         return connection
 
     def _messages(self, connection: apsw.Connection, query: HistoryQuery) -> list[Relayed]:
+        _check_place(connection, query.place, query.reader_id)
         conversation_id = _conversation_id(connection, query.place)
         if conversation_id is None:
             if query.after is not None and query.after.msgid:
                 raise NoSuchMessage
             return []
-        if isinstance(query.place, InRoom) and not _was_ever_in(connection, query.place.room_id, query.reader_id):
-            raise NoSuchPlace
         values = {"reader": query.reader_id, "conversation": conversation_id}
         after = self._sequence(connection, values, query.after, earlier=True)
         before = self._sequence(connection, values, query.before, earlier=False)
@@ -239,6 +238,7 @@ class HistoryReader:
     def _places(self, connection: apsw.Connection, query: SearchQuery) -> list[str]:
         """The conversations to search, as the index knows them: those that the reader has any right to."""
         if query.place is not None:
+            _check_place(connection, query.place, query.reader_id)
             conversation_id = _conversation_id(connection, query.place)
             return [] if conversation_id is None else [f"c{conversation_id}"]
         sql = (
@@ -278,9 +278,12 @@ def _quoted(term: Term) -> str:
     return f'"{" ".join(term.words)}"' + ("*" if term.prefix else "")
 
 
-def _was_ever_in(connection: apsw.Connection, room_id: int, account_id: int) -> bool:
-    sql = "SELECT 1 FROM membership WHERE room_id = ? AND account_id = ? LIMIT 1"
-    return connection.execute(sql, (room_id, account_id)).fetchone() is not None
+def _check_place(connection: apsw.Connection, place: Conversation, reader_id: int) -> None:
+    """Raises NoSuchPlace for a room that the reader was never in: not even its conversation is looked at."""
+    if isinstance(place, InRoom):
+        sql = "SELECT 1 FROM membership WHERE room_id = ? AND account_id = ? LIMIT 1"
+        if connection.execute(sql, (place.room_id, reader_id)).fetchone() is None:
+            raise NoSuchPlace
 
 
 def _failed(error: apsw.Error) -> StoreFailed:
