@@ -126,7 +126,10 @@ class HistoryReader:
         before = self._sequence(connection, values, query.before, earlier=False)
         newest = query.end is End.NEWEST
         if query.end is End.OLDEST and after is not None and before is not None and after > before:
-            after, before, newest = before, after, True
+            # Asked anew: a time as the first point is another sequence than as the second.
+            after = self._sequence(connection, values, query.before, earlier=True)
+            before = self._sequence(connection, values, query.after, earlier=False)
+            newest = True
         if query.end is End.MIDDLE:
             assert after is not None
             half = query.limit // 2
@@ -274,7 +277,7 @@ def _conversation_id(connection: apsw.Connection, place: Conversation) -> int | 
 
 
 def _quoted(term: Term) -> str:
-    """A term in the index's language; its words have nothing but letters, digits and `_`."""
+    """A term in the index's language; its words have nothing but letters, digits and accents."""
     return f'"{" ".join(term.words)}"' + ("*" if term.prefix else "")
 
 
