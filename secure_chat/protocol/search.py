@@ -15,7 +15,8 @@ from secure_chat.protocol.message import unescape_tag_value
 
 TERMS_LIMIT = 16
 _PART = re.compile(r'"([^"]*)"(\*?)|(\S+)')
-_WORD = re.compile(r"\w+")
+_WORD = re.compile(r"[^\W_](?:[^\W_]|[\u0300-\u036f])*")
+"""As the index cuts words: `_` is no part of them, an accent that stays a character of its own (за́мок) is."""
 
 
 class InvalidSearch(ProtocolError):
