@@ -95,8 +95,6 @@ class HistoryReader:
     def search(self, query: SearchQuery) -> list[Relayed]:
         """What is found, oldest first. Raises NoSuchPlace, TooSlow, StoreFailed."""
         connection = self._open()
-        ends_at = time.monotonic() + self.search_seconds
-        connection.set_progress_handler(lambda: time.monotonic() > ends_at, PROGRESS_STEPS)
         try:
             return self._search(connection, query)
         except apsw.InterruptError:
@@ -107,9 +105,12 @@ class HistoryReader:
             connection.close(True)
 
     def _open(self) -> apsw.Connection:
+        """A connection for one question, which has a limited time: others wait for the same thread."""
+        ends_at = time.monotonic() + self.search_seconds
         try:
             connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READONLY)
             connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+            connection.set_progress_handler(lambda: time.monotonic() > ends_at, PROGRESS_STEPS)
         except apsw.Error as error:
             raise _failed(error) from error
         return connection

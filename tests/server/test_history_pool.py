@@ -47,6 +47,15 @@ def test_a_search_that_takes_too_long_is_given_up(house: House) -> None:
     assert answer.refusal.code == "TOO_SLOW"
 
 
+def test_a_page_that_takes_too_long_is_given_up_too(house: House) -> None:
+    """Others wait for the same thread."""
+    reader = HistoryReader(house.path, "chat.local", Rights.MEMBERSHIP, search_seconds=-1)
+    query = HistoryQuery(house.hub.account_ids["ann"], InRoom(house.hub.room_ids["#tea"]), "#tea", End.NEWEST, 300)
+    answer = HistoryAnswerer(reader, "chat.local").answer(replace(search(house), question=query))
+    assert answer.refusal is not None
+    assert answer.refusal.code == "MESSAGE_ERROR"
+
+
 def test_a_store_that_cannot_be_read_costs_the_answer_only(house: House, tmp_path: Path) -> None:
     reader = HistoryReader(tmp_path / "none.db", "chat.local", Rights.MEMBERSHIP)
     answerer = HistoryAnswerer(reader, "chat.local")
