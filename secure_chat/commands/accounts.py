@@ -7,10 +7,11 @@ from typing import Any
 
 from secure_chat.chat.accounts import Account
 from secure_chat.chat.codes import Purpose
-from secure_chat.chat.effects import AccountSet, Audited, DeviceGone, LingeringEnded, MemberGone
+from secure_chat.chat.effects import AccountSet, Audited, LingeringEnded, MemberGone
 from secure_chat.chat.errors import CommandError
 from secure_chat.commands.codes import revoke_code
 from secure_chat.commands.context import Context
+from secure_chat.commands.login import forgotten_devices
 from secure_chat.commands.registry import operation
 from secure_chat.commands.welcome import lobby_membership
 from secure_chat.protocol.names import InvalidName, check_new_account_name, fold
@@ -63,7 +64,7 @@ def user_add(ctx: Context, request: dict[str, Any]) -> None:
 @operation("user passwd")
 def user_passwd(ctx: Context, request: dict[str, Any]) -> None:
     """Set somebody's password: ends all its sessions."""
-    account = _account(ctx, request["name"])
+    account = account_named(ctx, request["name"])
     text = "The password was set by an administrator: log in again with the new one"
     _change(ctx, replace(account, password=request["password_hash"], epoch=account.epoch + 1), text)
     _audit(ctx, "user passwd", account)
@@ -91,7 +92,7 @@ def user_list(ctx: Context, request: dict[str, Any]) -> None:
 @operation("user disable")
 def user_disable(ctx: Context, request: dict[str, Any]) -> None:
     """Keep an account, but let nobody in with it: ends all its sessions."""
-    account = _account(ctx, request["name"])
+    account = account_named(ctx, request["name"])
     _keep_an_administrator(ctx, account)
     _change(ctx, replace(account, disabled=True, epoch=account.epoch + 1), "This account was disabled")
     _revoke_codes_of(ctx, account)
@@ -101,7 +102,7 @@ def user_disable(ctx: Context, request: dict[str, Any]) -> None:
 @operation("user enable")
 def user_enable(ctx: Context, request: dict[str, Any]) -> None:
     """Let somebody in again."""
-    account = _account(ctx, request["name"])
+    account = account_named(ctx, request["name"])
     ctx.add(AccountSet(replace(account, disabled=False)))
     ctx.answer["name"] = account.name
     _audit(ctx, "user enable", account)
@@ -110,7 +111,7 @@ def user_enable(ctx: Context, request: dict[str, Any]) -> None:
 @operation("user remove")
 def user_remove(ctx: Context, request: dict[str, Any]) -> None:
     """End an account for good: its name stays reserved, what it said stays."""
-    account = _account(ctx, request["name"])
+    account = account_named(ctx, request["name"])
     _keep_an_administrator(ctx, account)
     gone = replace(account, removed=True, password="", epoch=account.epoch + 1)
     _change(ctx, gone, "This account was removed")
@@ -120,7 +121,8 @@ def user_remove(ctx: Context, request: dict[str, Any]) -> None:
     _audit(ctx, "user remove", account)
 
 
-def _account(ctx: Context, name: str) -> Account:
+def account_named(ctx: Context, name: str) -> Account:
+    """The account that the command line means. Raises CommandError."""
     account = ctx.hub.account_named(name)
     if account is None:
         text = f"There is no account {name}; `secure-chat user list` shows them"
@@ -138,7 +140,7 @@ def _keep_an_administrator(ctx: Context, account: Account) -> None:
 def _change(ctx: Context, changed: Account, reason: str) -> None:
     """Put the account's new state in place and end its sessions."""
     ctx.add(AccountSet(changed))
-    ctx.add(*(DeviceGone(device) for device in ctx.hub.devices_of.get(changed.id, {}).values()))
+    ctx.add(*forgotten_devices(ctx, changed))
     for session in ctx.hub.sessions_of(changed.id):
         ctx.close(session, reason)
     ctx.answer["name"] = changed.name

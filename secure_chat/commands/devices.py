@@ -15,7 +15,7 @@ from secure_chat.chat.devices import (
 )
 from secure_chat.chat.effects import Audited, DeviceGone, DeviceSet
 from secure_chat.chat.errors import CommandError
-from secure_chat.commands.accounts import ACTOR
+from secure_chat.commands.accounts import ACTOR, account_named
 from secure_chat.commands.context import Context
 from secure_chat.commands.registry import Weight, command, operation
 from secure_chat.protocol.message import Secret
@@ -109,18 +109,10 @@ def _revoke(ctx: Context, gone: Device, account: Account, actor: str) -> None:
 # For the command line
 
 
-def _account(ctx: Context, request: dict[str, Any]) -> Account:
-    account = ctx.hub.account_named(str(request["name"]))
-    if account is None:
-        text = f"There is no account {request['name']}; `secure-chat user list` shows them"
-        raise CommandError(text)
-    return account
-
-
 @operation("device list")
 def device_list(ctx: Context, request: dict[str, Any]) -> None:
     """The devices of an account."""
-    account = _account(ctx, request)
+    account = account_named(ctx, str(request["name"]))
     ctx.answer["name"] = account.name
     ctx.answer["devices"] = [
         {
@@ -137,7 +129,7 @@ def device_list(ctx: Context, request: dict[str, Any]) -> None:
 @operation("device add")
 def device_add(ctx: Context, request: dict[str, Any]) -> None:
     """A token for a device of somebody: shown once."""
-    account = _account(ctx, request)
+    account = account_named(ctx, str(request["name"]))
     made, token = _add(ctx, account, str(request["device"]), ACTOR)
     ctx.answer |= {"name": account.name, "device": made.name, "token": token.reveal()}
 
@@ -145,7 +137,7 @@ def device_add(ctx: Context, request: dict[str, Any]) -> None:
 @operation("device revoke")
 def device_revoke(ctx: Context, request: dict[str, Any]) -> None:
     """End a device's token and its sessions."""
-    account = _account(ctx, request)
+    account = account_named(ctx, str(request["name"]))
     gone = device_named(ctx, account, str(request["device"]))
     _revoke(ctx, gone, account, ACTOR)
     ctx.answer |= {"name": account.name, "device": gone.name}

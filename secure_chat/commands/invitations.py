@@ -10,7 +10,7 @@ from secure_chat.chat.codes import OWNER_SECONDS, Code, Purpose
 from secure_chat.chat.effects import Audited, CodeGone
 from secure_chat.chat.errors import CommandError
 from secure_chat.chat.settings import Inviter, RegistrationMode
-from secure_chat.commands.accounts import ACTOR, ensure_name_is_free
+from secure_chat.commands.accounts import ACTOR, account_named, ensure_name_is_free
 from secure_chat.commands.codes import code_of_id, link_to, make_code, revoke_code
 from secure_chat.commands.context import Context
 from secure_chat.commands.moderation import parse_duration
@@ -203,10 +203,7 @@ def invite_revoke(ctx: Context, request: dict[str, Any]) -> None:
 @operation("user reset")
 def user_reset(ctx: Context, request: dict[str, Any]) -> None:
     """A link with which somebody sets a new password."""
-    account = ctx.hub.account_named(str(request["name"]))
-    if account is None:
-        text = f"There is no account {request['name']}; `secure-chat user list` shows them"
-        raise CommandError(text)
+    account = account_named(ctx, str(request["name"]))
     secret, link = make_reset(ctx, account, ACTOR)
     ctx.answer |= {"name": account.name, "link": link.reveal(), "code": secret.reveal()}
 

@@ -224,6 +224,12 @@ def remember_login(ctx: Context, answer: PasswordChecked) -> None:
         ctx.add(AccountSet(replace(account, password=answer.rehashed)))
 
 
+def forgotten_devices(ctx: Context, account: Account, keep: bytes | None = None) -> list[Effect]:
+    """What ends the tokens of an account, but the one with the digest `keep`."""
+    devices = ctx.hub.devices_of.get(account.id, {}).values()
+    return [DeviceGone(device) for device in devices if device.digest != keep]
+
+
 def change_password(ctx: Context, account: Account, answer: PasswordChecked) -> None:
     """Put the new password in place of the old; drop the account's other sessions. Raises CommandError."""
     if answer.weakness is not None:
@@ -232,9 +238,7 @@ def change_password(ctx: Context, account: Account, answer: PasswordChecked) -> 
     changed = replace(account, password=answer.new_hash, epoch=account.epoch + 1)
     ctx.change_session(epoch=changed.epoch)
     ctx.add(AccountSet(changed), Audited(account.name, "password changed", account.name, "", ctx.now_us))
-    for device in ctx.hub.devices_of.get(account.id, {}).values():
-        if device.digest != ctx.session.token:
-            ctx.add(DeviceGone(device))
+    ctx.add(*forgotten_devices(ctx, account, keep=ctx.session.token))
     for session in ctx.hub.sessions_of(account.id):
         if session.id != ctx.session.id:
             ctx.close(session, "The password was changed: log in again with the new one")

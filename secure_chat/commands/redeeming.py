@@ -11,7 +11,6 @@ from secure_chat.chat.effects import (
     AccountSet,
     Audited,
     CodeSet,
-    DeviceGone,
     Effect,
     LoginSucceeded,
     MemberSet,
@@ -26,7 +25,7 @@ from secure_chat.chat.strength import WeakPassword, require_strong
 from secure_chat.chat.views import refusal_lines
 from secure_chat.commands.codes import CODE_FOLDED, NEW_ACCOUNTS, ask_for_hash, look_up, trouble_with
 from secure_chat.commands.context import Context
-from secure_chat.commands.login import BUSY_TEXT, STORE_TEXT, refusal, tell_logged_in
+from secure_chat.commands.login import BUSY_TEXT, STORE_TEXT, forgotten_devices, refusal, tell_logged_in
 from secure_chat.commands.registry import Weight, command
 from secure_chat.commands.welcome import complete_registration, lobby_membership
 from secure_chat.protocol.message import Message, Secret
@@ -207,12 +206,6 @@ def _new_password(ctx: Context, name: str, password_hash: str, code: Code) -> Ac
         ctx.close(session, RESET_TEXT)
     _record(ctx, "password by code", changed, f"{code.purpose} code by {code.made_by}")
     return changed
-
-
-def forgotten_devices(ctx: Context, account: Account, keep: bytes | None = None) -> list[Effect]:
-    """What ends the tokens of an account, but the one with the digest `keep`."""
-    devices = ctx.hub.devices_of.get(account.id, {}).values()
-    return [DeviceGone(device) for device in devices if device.digest != keep]
 
 
 def _record(ctx: Context, act: str, account: Account, detail: str) -> None:

@@ -17,6 +17,7 @@ from secure_chat.chat.ports import StoreFailed
 from secure_chat.protocol.message import NO_TAGS
 from secure_chat.protocol.relay import Relayed
 from secure_chat.protocol.search import Term
+from secure_chat.storage.reading import find_conversation
 
 BUSY_TIMEOUT_MS = 2_000
 PROGRESS_STEPS = 1_000
@@ -117,7 +118,7 @@ class HistoryReader:
 
     def _messages(self, connection: apsw.Connection, query: HistoryQuery) -> list[Relayed]:
         _check_place(connection, query.place, query.reader_id)
-        conversation_id = _conversation_id(connection, query.place)
+        conversation_id = find_conversation(connection, query.place)
         if conversation_id is None:
             if query.after is not None and query.after.msgid:
                 raise NoSuchMessage
@@ -243,7 +244,7 @@ class HistoryReader:
         """The conversations to search, as the index knows them: those that the reader has any right to."""
         if query.place is not None:
             _check_place(connection, query.place, query.reader_id)
-            conversation_id = _conversation_id(connection, query.place)
+            conversation_id = find_conversation(connection, query.place)
             return [] if conversation_id is None else [f"c{conversation_id}"]
         sql = (
             "SELECT k.id FROM conversation AS k WHERE k.low_id = :reader OR k.high_id = :reader OR k.room_id IN"
@@ -266,15 +267,6 @@ class HistoryReader:
             json.loads(tags) if tags else NO_TAGS,
             extended=(shown, sender, sender) if event is Kind.JOIN else None,
         )
-
-
-def _conversation_id(connection: apsw.Connection, place: Conversation) -> int | None:
-    if isinstance(place, InRoom):
-        row = connection.execute("SELECT id FROM conversation WHERE room_id = ?", (place.room_id,)).fetchone()
-    else:
-        pair = sorted((place.sender_id, place.recipient_id))
-        row = connection.execute("SELECT id FROM conversation WHERE low_id = ? AND high_id = ?", pair).fetchone()
-    return None if row is None else int(row[0])
 
 
 def _quoted(term: Term) -> str:

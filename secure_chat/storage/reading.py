@@ -11,6 +11,8 @@ from secure_chat.chat.codes import Code, Purpose
 from secure_chat.chat.messages import Between, Conversation, InRoom, Kind, StoredMessage
 from secure_chat.chat.rooms import RoomModes, RoomRecord, Topic
 
+_FIND_ROOM = "SELECT id FROM conversation WHERE room_id = ?"
+_FIND_BETWEEN = "SELECT id FROM conversation WHERE low_id = ? AND high_id = ?"
 _MESSAGE = (
     "SELECT conversation.room_id, message.sender_id, message.recipient_id, message.sequence, message.msgid,"
     " message.kind, message.sender_user, message.text, message.time_us, message.tags"
@@ -20,6 +22,20 @@ _UNDELIVERED = _MESSAGE + (
     "WHERE message.recipient_id = ?1 AND message.id > (SELECT delivered_id FROM account WHERE id = ?1)"
     " ORDER BY message.id LIMIT ?2"
 )
+
+
+def conversation_keys(place: Conversation) -> tuple[int, ...]:
+    """What a conversation is found by: its room, or its two accounts, the lower number first."""
+    if isinstance(place, InRoom):
+        return (place.room_id,)
+    return tuple(sorted((place.sender_id, place.recipient_id)))
+
+
+def find_conversation(connection: apsw.Connection, place: Conversation) -> int | None:
+    """The row id of a conversation; None for one that has not begun."""
+    keys = conversation_keys(place)
+    row = connection.execute(_FIND_BETWEEN if len(keys) > 1 else _FIND_ROOM, keys).fetchone()
+    return None if row is None else int(row[0])
 
 
 def read_room(row: tuple[Any, ...]) -> RoomRecord:

@@ -9,15 +9,13 @@ from typing import Any
 import apsw
 
 from secure_chat.chat import effects as fx
-from secure_chat.chat.messages import Between, Conversation, InRoom, Kind, NewMessage
+from secure_chat.chat.messages import Between, Conversation, Kind, NewMessage
 from secure_chat.chat.ports import AlreadyPosted, PostIdReused
 from secure_chat.protocol.search import normalised
-from secure_chat.storage.reading import select_message
+from secure_chat.storage.reading import conversation_keys, find_conversation, select_message
 
 _MAKE_FOR_ROOM = "INSERT INTO conversation (room_id) VALUES (?)"
 _MAKE_BETWEEN = "INSERT INTO conversation (low_id, high_id) VALUES (?, ?)"
-_FIND_ROOM = "SELECT id FROM conversation WHERE room_id = ?"
-_FIND_BETWEEN = "SELECT id FROM conversation WHERE low_id = ? AND high_id = ?"
 _TAKE_IN_ROOM = (
     "UPDATE conversation SET next_sequence = next_sequence + 1 WHERE room_id = ? RETURNING id, next_sequence - 1"
 )
@@ -79,7 +77,7 @@ def _check_post_id(connection: apsw.Connection, message: NewMessage) -> None:
 
 def _next_place(connection: apsw.Connection, conversation: Conversation) -> tuple[int, int]:
     """The conversation's row id and the next sequence in it, which is taken thereby."""
-    take, make, keys = _TAKE_IN_ROOM, _MAKE_FOR_ROOM, _keys(conversation)
+    take, make, keys = _TAKE_IN_ROOM, _MAKE_FOR_ROOM, conversation_keys(conversation)
     if len(keys) > 1:
         take, make = _TAKE_BETWEEN, _MAKE_BETWEEN
     row = connection.execute(take, keys).fetchone()
@@ -92,21 +90,12 @@ def _next_place(connection: apsw.Connection, conversation: Conversation) -> tupl
 
 def _conversation_id(connection: apsw.Connection, place: Conversation) -> int:
     """The row of a conversation, made where there is none."""
-    find, make, keys = _FIND_ROOM, _MAKE_FOR_ROOM, _keys(place)
-    if len(keys) > 1:
-        find, make = _FIND_BETWEEN, _MAKE_BETWEEN
-    row = connection.execute(find, keys).fetchone()
-    if row is None:
-        connection.execute(make, keys)
-        row = connection.execute(find, keys).fetchone()
-        assert row is not None
-    return int(row[0])
-
-
-def _keys(place: Conversation) -> tuple[int, ...]:
-    if isinstance(place, InRoom):
-        return (place.room_id,)
-    return tuple(sorted((place.sender_id, place.recipient_id)))
+    found = find_conversation(connection, place)
+    if found is not None:
+        return found
+    keys = conversation_keys(place)
+    connection.execute(_MAKE_BETWEEN if len(keys) > 1 else _MAKE_FOR_ROOM, keys)
+    return connection.last_insert_rowid()
 
 
 def _account_set(connection: apsw.Connection, effect: fx.AccountSet) -> None:
