@@ -133,9 +133,17 @@ class Hub:
     def role(self, room: Room, account_id: int) -> Role | None:
         """The role somebody has in a room; None for who is no member. Administrators operate the lobby."""
         role = room.members.get(account_id)
-        if role is not None and self.is_lobby(room) and self.accounts[account_id].administrator:
+        if role is not None and self.accounts[account_id].administrator and self.is_lobby(room):
             return role | Role.OPERATOR
         return role
+
+    def online_roles(self, room: Room) -> Iterator[tuple[Account, Role]]:
+        """The members that are online, in the order they became members, and the role of each."""
+        is_lobby, accounts, presence = self.is_lobby(room), self.accounts, self.presence
+        for account_id, role in room.members.items():
+            if account_id in presence:
+                account = accounts[account_id]
+                yield account, role | Role.OPERATOR if is_lobby and account.administrator else role
 
     def online_members(self, room: Room) -> list[int]:
         """The members that are online, in the order they became members."""

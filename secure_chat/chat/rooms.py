@@ -30,13 +30,18 @@ class Role(IntFlag):
 
     def prefixes(self, *, all_of_them: bool) -> str:
         """The signs in front of the name in NAMES and WHO: the highest, or all with `multi-prefix`."""
-        signs = ("@" if self >= Role.OPERATOR else "") + ("+" if self & Role.VOICED else "")
-        return signs if all_of_them else signs[:1]
+        return _ALL_SIGNS[self] if all_of_them else _SIGNS[self]
 
     @property
     def modes(self) -> str:
         """The letters by which MODE gives this role; "" for a plain member."""
-        return ("o" if self >= Role.OPERATOR else "") + ("v" if self & Role.VOICED else "")
+        return _LETTERS[self]
+
+
+# By the number of the role: NAMES asks for each member of a room, and flags are slow.
+_ALL_SIGNS = ("", "+", "@", "@+", "@", "@+", "@", "@+")
+_SIGNS = tuple(signs[:1] for signs in _ALL_SIGNS)
+_LETTERS = ("", "v", "o", "ov", "o", "ov", "o", "ov")
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,29 +81,26 @@ def names_lines(hub: Hub, session: Session, room: Room) -> Iterator[Message]:
     yield numeric(hub, session, Numeric.RPL_ENDOFNAMES, room.name, "End of /NAMES list")
 
 
-def _shown_names(hub: Hub, session: Session, room: Room) -> Iterator[str]:
-    quiet = hub.is_quiet(room)
-    for account_id in hub.online_members(room):
-        role = hub.role(room, account_id)
-        assert role is not None
-        if quiet and role < Role.OPERATOR and account_id != session.account_id:
-            continue
-        yield role.prefixes(all_of_them=session.has(Capability.MULTI_PREFIX)) + hub.accounts[account_id].name
+def _shown_names(hub: Hub, session: Session, room: Room) -> list[str]:
+    quiet, all_signs = hub.is_quiet(room), session.has(Capability.MULTI_PREFIX)
+    return [
+        (role.prefixes(all_of_them=all_signs) if role else "") + account.name
+        for account, role in hub.online_roles(room)
+        if not quiet or role >= Role.OPERATOR or account.id == session.account_id
+    ]
 
 
 def packed(words: Iterable[str], room_bytes: int) -> Iterator[str]:
-    """Words joined by spaces into as few texts of at most `room_bytes` as they fit into, in order."""
-    line: list[str] = []
-    length = 0
-    for word in words:
-        needed = len(word.encode()) + 1
-        if line and length + needed > room_bytes:
-            yield " ".join(line)
-            line, length = [], 0
-        line.append(word)
-        length += needed
-    if line:
-        yield " ".join(line)
+    """Words joined by spaces into as few texts of at most `room_bytes` as they fit into, in order. No word is longer."""
+    text = " ".join(words).encode()
+    start = 0
+    while len(text) - start > room_bytes:
+        end = text.rfind(b" ", start, start + room_bytes + 1)
+        assert end > start, "a word is longer than a line"
+        yield text[start:end].decode()
+        start = end + 1
+    if start < len(text):
+        yield text[start:].decode()
 
 
 def knows_of(session: Session, room: Room) -> bool:

@@ -50,14 +50,17 @@ def motd(ctx: Context) -> None:
 @command("LUSERS", usage="LUSERS")
 def lusers(ctx: Context) -> None:
     """Show how many people are online and how many rooms there are."""
-    people = ctx.hub.presence.keys() | {ctx.account.id}
+    hub, people = ctx.hub, {*ctx.hub.presence, ctx.account.id}
     online = len(people)
-    operators = sum(ctx.hub.accounts[account_id].administrator for account_id in people)
+    operators = sum([hub.accounts[account_id].administrator for account_id in people])
     ctx.reply(Numeric.RPL_LUSERCLIENT, f"There are {online} users and 0 invisible on 1 servers")
     ctx.reply(Numeric.RPL_LUSEROP, str(operators), "operator(s) online")
-    unregistered = sum(s.account_id is None for s in ctx.hub.sessions.values())
+    # Who is being greeted is known, too, but not among the sessions of its account yet.
+    known = sum([len(presence.sessions) for presence in hub.presence.values()])
+    known += ctx.session not in hub.sessions_of(ctx.account.id)
+    unregistered = len(hub.sessions) - known
     ctx.reply(Numeric.RPL_LUSERUNKNOWN, str(unregistered), "unknown connection(s)")
-    ctx.reply(Numeric.RPL_LUSERCHANNELS, str(len(ctx.hub.rooms)), "channels formed")
+    ctx.reply(Numeric.RPL_LUSERCHANNELS, str(len(hub.rooms)), "channels formed")
     ctx.reply(Numeric.RPL_LUSERME, f"I have {online} clients and 0 servers")
     for number in (Numeric.RPL_LOCALUSERS, Numeric.RPL_GLOBALUSERS):
         ctx.reply(number, str(online), str(online), f"Current users {online}, max {online}")

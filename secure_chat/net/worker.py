@@ -151,9 +151,9 @@ class Worker:
         # After that: the handshake's last bytes may have come with the first lines, and with the goodbye.
         if connection.stage is Stage.OPEN and not self._guard(connection, connection.decrypt):
             return
-        self._hand_over(connection, now)
         if connection.unsent is not None:
             self._board.dirty[connection.id] = connection
+        self._hand_over(connection, now)
 
     def _open(self, connection: Connection, now: float) -> None:
         self._admission.handshake_ended(connection.address)
@@ -202,7 +202,8 @@ class Worker:
     # Writing
 
     def _flush_dirty(self) -> None:
-        for connection in self._board.dirty.values():
+        dirty, self._board.dirty = self._board.dirty, {}
+        for connection in dirty.values():
             if connection.stage is Stage.GONE:
                 continue
             if connection.outstanding_bytes > self._limits.pending_bytes_at_once:
@@ -214,14 +215,13 @@ class Worker:
                     connection.tell_drained = False
                     self._submit(op.Drained(connection.id), True)
                 self._watch(connection)
-        self._board.dirty.clear()
 
     def _watch(self, connection: Connection) -> None:
         """Tell the selector what to wake us for."""
         if connection.stage is Stage.GONE:
             return
         wanted = selectors.EVENT_READ if connection.wants_to_read else 0
-        if connection.unsent is not None:
+        if connection.unsent is not None and connection.id not in self._board.dirty:  # else it is sent in this turn
             wanted |= selectors.EVENT_WRITE
         if wanted == connection.watched:
             return

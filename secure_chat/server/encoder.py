@@ -14,6 +14,9 @@ from secure_chat.protocol.message import Message
 from secure_chat.protocol.relay import Relayed
 from secure_chat.server.outcome import Outcome
 
+JOINED_BYTES = 4_096
+"""So much for one session is put together before a new operation is begun."""
+
 
 class Encoder:
     """Dispatcher thread only. It remembers which forms are in use, by what it was told with Reprofile."""
@@ -84,7 +87,7 @@ class Encoder:
                 outcome.label_place = len(outcome.operations)
             outcome.labelled.append(line)
         else:
-            outcome.operations.append(op.Send(session.id, line.encode()))
+            _send(outcome.operations, session.id, line.encode())
 
     def _to_sessions(self, delivery: to.ToSessions, outcome: Outcome) -> None:
         if delivery.session_ids:
@@ -126,6 +129,15 @@ class Encoder:
 
     def _page_on_drain(self, delivery: to.PageOnDrain, outcome: Outcome) -> None:
         outcome.operations.append(op.TellDrained(delivery.session_id))
+
+
+def _send(operations: list[op.Operation], session_id: int, data: bytes) -> None:
+    """Send to a session, in one with what was sent to it just before: a greeting is twenty lines."""
+    last = operations[-1] if operations else None
+    if isinstance(last, op.Send) and last.connection_id == session_id and len(last.data) < JOINED_BYTES:
+        operations[-1] = op.Send(session_id, last.data + data)
+    else:
+        operations.append(op.Send(session_id, data))
 
 
 def _variants(line: Relayed, forms: Iterable[Profile]) -> dict[int, bytes]:
