@@ -25,6 +25,7 @@ sys.path.insert(0, str(ROOT))
 import secure_chat.server.lines  # noqa: E402, F401 - enters the commands into their table
 from secure_chat.chat import effects as fx  # noqa: E402
 from secure_chat.chat.accounts import Account  # noqa: E402
+from secure_chat.chat.forgetting import Forgetting  # noqa: E402
 from secure_chat.chat.history import End, HistoryQuery, Rights, SearchQuery  # noqa: E402
 from secure_chat.chat.messages import InRoom, Kind, NewMessage  # noqa: E402
 from secure_chat.chat.rooms import Role, RoomRecord  # noqa: E402
@@ -42,6 +43,7 @@ TICK_MESSAGES = 1_000
 POSTS = 20_000
 SYNCS = 300
 REPETITIONS = 40
+PRUNED_MESSAGES, STEP_MS = 20_000, 5
 BEGUN_US = 1_700_000_000_000_000
 CHANCE = random.Random(1)  # noqa: S311 - the same words in each run
 
@@ -143,6 +145,30 @@ def acknowledged_posts(path: Path) -> float:
     return rate
 
 
+def forgetting(path: Path) -> None:
+    """How long the steps of pruning, erasing and merging take, each with its commit."""
+    store = SqliteStore(path)
+    store.stage([fx.ErasureBegun(2)])
+    store.commit()
+    before_us = BEGUN_US + PRUNED_MESSAGES * 1000
+    taken: dict[Forgetting, list[float]] = {}
+    while (what := store.to_forget(before_us, BEGUN_US)) is not Forgetting.FILES:
+        assert what is not None
+        begun = time.perf_counter()
+        store.stage([fx.Forgot(what, before_us, BEGUN_US)])
+        store.commit()
+        taken.setdefault(what, []).append((time.perf_counter() - begun) * 1000)
+    for what, times in taken.items():
+        longest = sorted(times)
+        median, late = longest[len(times) // 2], longest[int(len(times) * 0.99)]
+        over = sum(one > STEP_MS for one in times)
+        print(
+            f"forgetting, {what.name:8} {len(times)} steps: median {median:.1f} ms, p99 {late:.1f} ms,"
+            f" longest {longest[-1]:.0f} ms, {over} over {STEP_MS} ms, {sum(times) / 1000:.1f} s in all"
+        )
+    store.close()
+
+
 def starting(path: Path) -> tuple[float, float]:
     """Seconds and MB that a new process takes to open the store and load its state."""
     program = (
@@ -194,6 +220,7 @@ def measure(folder: Path, messages: int) -> None:
     raw = raw_inserts(path)
     ours = acknowledged_posts(path)
     print(f"raw inserts {raw:.0f}/s, acknowledged posts {ours:.0f}/s: {ours / raw:.2f} of that")
+    forgetting(path)
     print(f"most memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from secure_chat.chat import effects as fx
@@ -29,13 +29,13 @@ Applier = Callable[[Hub, Any], Iterator[Delivery]]
 _APPLIERS: dict[type, Applier] = {}
 
 
-def apply(hub: Hub, effect: fx.Effect) -> Iterator[Delivery]:
-    """Change the hub by one effect; what follows from it for sessions. A delivery passes through."""
+def apply(hub: Hub, effect: fx.Effect) -> Iterable[Delivery]:
+    """Change the hub by one effect, while what follows from it for sessions is read: read all of it.
+
+    A delivery passes through.
+    """
     applier = _APPLIERS.get(type(effect))
-    if applier is None:
-        yield effect  # type: ignore[misc]
-    else:
-        yield from applier(hub, effect)
+    return (effect,) if applier is None else applier(hub, effect)  # type: ignore[return-value]
 
 
 def _applies(kind: type[E]) -> Callable[[Callable[[Hub, E], Iterator[Delivery]]], Applier]:
@@ -160,6 +160,12 @@ def _read_marked(hub: Hub, effect: fx.ReadMarked) -> Iterator[Delivery]:
     return iter(())
 
 
+@_applies(fx.ErasureBegun)
+def _erasure_begun(hub: Hub, effect: fx.ErasureBegun) -> Iterator[Delivery]:
+    hub.markers.pop(effect.account_id, None)
+    return iter(())
+
+
 @_applies(fx.Registered)
 def _registered(hub: Hub, effect: fx.Registered) -> Iterator[Delivery]:
     hub.registrations.used(effect.address, effect.now_us)
@@ -175,6 +181,7 @@ def _settings_set(hub: Hub, effect: fx.SettingsSet) -> Iterator[Delivery]:
 @_applies(fx.DeliveredThrough)
 @_applies(fx.LoginRemembered)
 @_applies(fx.Audited)
+@_applies(fx.Forgot)
 def _kept_in_store_only(hub: Hub, effect: object) -> Iterator[Delivery]:
     del hub, effect
     return iter(())

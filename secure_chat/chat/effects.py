@@ -14,6 +14,7 @@ from secure_chat.chat.accounts import Account
 from secure_chat.chat.codes import Code
 from secure_chat.chat.deliveries import Delivery
 from secure_chat.chat.devices import Device
+from secure_chat.chat.forgetting import Forgetting
 from secure_chat.chat.messages import Conversation, NewMessage
 from secure_chat.chat.rooms import Ban, Role, RoomRecord
 from secure_chat.chat.sessions import Session
@@ -166,6 +167,22 @@ class ReadMarked:
     time_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class ErasureBegun:
+    """Everything that the account said is to be erased, in steps; what else is kept of it alone goes at once."""
+
+    account_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forgot:
+    """A step of forgetting. Messages from before `before_us` are too old (µs since 1970 UTC, as `now_us`)."""
+
+    what: Forgetting
+    before_us: int
+    now_us: int
+
+
 Durable = (
     Append
     | AccountSet
@@ -185,6 +202,8 @@ Durable = (
     | Ignored
     | RoomMuted
     | ReadMarked
+    | ErasureBegun
+    | Forgot
 )
 _DURABLE: frozenset[type] = frozenset(get_args(Durable))
 

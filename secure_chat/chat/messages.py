@@ -22,6 +22,8 @@ class Kind(StrEnum):
     KICK = "kick"
     TOPIC = "topic"
     MODE = "mode"
+    ERASED = "erased"
+    """What was said here is gone; shown nowhere."""
 
     @property
     def command(self) -> str:

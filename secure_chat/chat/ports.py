@@ -10,6 +10,7 @@ from secure_chat.chat.accounts import Account
 from secure_chat.chat.codes import Code
 from secure_chat.chat.devices import Device
 from secure_chat.chat.effects import Durable
+from secure_chat.chat.forgetting import Forgetting
 from secure_chat.chat.messages import StoredMessage
 from secure_chat.chat.rooms import Ban, Role, RoomRecord
 from secure_chat.errors import StorageError
@@ -51,7 +52,9 @@ class AuditEntry:
 
 
 class AlreadyPosted(Exception):
-    """The post's id is known and its content is the same; `first` is what was stored then."""
+    """The post's id is known and its content is the same; `first` is what was stored then (without its sequence and
+    tags, where the message itself is gone).
+    """
 
     def __init__(self, first: StoredMessage) -> None:
         super().__init__("already posted")
@@ -96,6 +99,16 @@ class Store(Protocol):
 
     def audited(self, limit: int, since_us: int) -> list[AuditEntry]:
         """The last administrative acts since then, the oldest first. Raises StoreFailed."""
+
+    def to_forget(self, before_us: int, now_us: int) -> Forgetting | None:
+        """What the next step of forgetting is about, where messages from before `before_us` are too old (µs since
+        1970 UTC, as `now_us`); None where nothing is left. Raises StoreFailed.
+        """
+
+    def files_are_clean(self) -> bool:
+        """Whether the files hold nothing of what was forgotten. Never waits: what can be done about it begins when
+        this is asked, in another thread.
+        """
 
 
 class Ids(Protocol):

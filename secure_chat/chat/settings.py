@@ -58,6 +58,8 @@ class Settings:
     history_messages: int = 1000
     search_messages: int = 100
     history_rights: Rights = Rights.MEMBERSHIP
+    keep_days: int = 0
+    """After how many days messages are forgotten; 0 is never."""
     grace_seconds: float = 15
     everyone_creates_rooms: bool = True
     rooms_per_account: int = 50

@@ -114,6 +114,7 @@ def _serve(
             log.warning("%s", warning)
         foundation.engine.run_once(lambda ctx: set_reach(ctx, server.reach()))
         owner = make_owner_code(foundation.engine, home, at_terminal=sys.stdout.isatty())
+        foundation.engine.forgetting.begin()
         server.start()
         announce(home, server)
         logs.flush()

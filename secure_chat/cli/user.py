@@ -124,15 +124,33 @@ def enable(name: str, *, home: Path | None, config_file: Path | None) -> None:
 
 @user.command()
 @click.argument("name")
+@click.option(
+    "--messages",
+    type=click.Choice(["keep", "erase"]),
+    default="keep",
+    show_default=True,
+    help="What becomes of everything NAME said, in rooms and in private.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @home_option
 @config_option
-def remove(name: str, *, yes: bool, home: Path | None, config_file: Path | None) -> None:
-    """Remove NAME for good: the name stays reserved, what was said stays."""
+def remove(name: str, *, messages: str, yes: bool, home: Path | None, config_file: Path | None) -> None:
+    """Remove NAME for good: the name stays reserved, and what was said stays, too, unless it is to be erased.
+
+    Erased is what NAME said and did: messages, topics, comings and goings, from the history, from the search and
+    from the files. Backups, logs, the audit record, the name, and what others wrote to NAME are not touched. NAME
+    may have been removed before.
+    """
     if not yes:
         click.confirm(f"Remove {name} for good? The name can never be used again", abort=True)
-    answer = ask((home, config_file), "user remove", name=name)
+        if messages == "erase":
+            click.confirm(f"Erase everything {name} said? Nothing brings it back but a backup", abort=True)
+    answer = ask((home, config_file), "user remove", name=name, messages=messages)
     click.echo(f"{answer['name']} is removed.")
+    if answer.get("erasing") == "ended":
+        click.echo("What was said is erased.")
+    elif answer.get("erasing"):
+        click.echo("What was said is being erased; that goes on. Give the same command again to wait for the end.")
 
 
 @user.command()

@@ -11,6 +11,7 @@ from secure_chat.chat.effects import AccountSet, Audited, LingeringEnded, Member
 from secure_chat.chat.errors import CommandError
 from secure_chat.commands.codes import revoke_code
 from secure_chat.commands.context import Context
+from secure_chat.commands.forgetting import erase_messages
 from secure_chat.commands.login import forgotten_devices
 from secure_chat.commands.registry import operation
 from secure_chat.commands.welcome import lobby_membership
@@ -18,6 +19,7 @@ from secure_chat.protocol.names import InvalidName, check_new_account_name, fold
 from secure_chat.protocol.relay import format_time
 
 ACTOR = "the command line"
+MESSAGES_ERASED = "messages erased"
 
 
 def ensure_name_is_free(ctx: Context, name: str) -> str:
@@ -110,7 +112,17 @@ def user_enable(ctx: Context, request: dict[str, Any]) -> None:
 
 @operation("user remove")
 def user_remove(ctx: Context, request: dict[str, Any]) -> None:
-    """End an account for good: its name stays reserved, what it said stays."""
+    """End an account for good: its name stays reserved; `messages` says whether what it said is kept or erased.
+
+    An account that was removed before can still be erased.
+    """
+    erase = request.get("messages") == "erase"
+    removed = ctx.hub.accounts.get(ctx.hub.account_ids.get(fold(request["name"]), 0))
+    if erase and removed is not None and removed.removed:
+        erase_messages(ctx, removed)
+        _audit(ctx, "user remove", removed, MESSAGES_ERASED)
+        ctx.answer["name"] = removed.name
+        return
     account = account_named(ctx, request["name"])
     _keep_an_administrator(ctx, account)
     gone = replace(account, removed=True, password="", epoch=account.epoch + 1)
@@ -118,7 +130,9 @@ def user_remove(ctx: Context, request: dict[str, Any]) -> None:
     _revoke_codes_of(ctx, account)
     ctx.add(LingeringEnded(account.id, ctx.now_us))
     ctx.add(*(MemberGone(room.id, account.id) for room in ctx.hub.rooms_by_name(account.id)))
-    _audit(ctx, "user remove", account)
+    if erase:
+        erase_messages(ctx, account)
+    _audit(ctx, "user remove", account, MESSAGES_ERASED if erase else "")
 
 
 def account_named(ctx: Context, name: str) -> Account:

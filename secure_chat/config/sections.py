@@ -132,6 +132,14 @@ class History(Section, frozen=True):
         Literal["membership", "room"],
         _says("What members of a room may read: what was said while they were members, or all of it."),
     ] = "membership"
+    keep_days: Annotated[
+        int,
+        Meta(ge=0, le=36_500),
+        _says(
+            "After how many days what was said is forgotten, in private too, even if it was never fetched; "
+            "0 keeps it for ever. Seen to at the start and once a day."
+        ),
+    ] = 0
 
 
 class Limits(Section, frozen=True):

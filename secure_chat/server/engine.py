@@ -21,6 +21,7 @@ from secure_chat.chat.hub import Hub
 from secure_chat.chat.ports import AlreadyPosted, Conflict, Ids, PostIdReused, Store, StoreFailed
 from secure_chat.chat.sessions import Session
 from secure_chat.commands.context import Context
+from secure_chat.commands.forgetting import forget
 from secure_chat.commands.history import NAME as CHATHISTORY
 from secure_chat.commands.history import HistoryRead, history_answered
 from secure_chat.commands.login import PasswordChecked, remember_login
@@ -41,18 +42,17 @@ from secure_chat.net.operations import (
     Release,
 )
 from secure_chat.protocol.message import NO_TAGS
-from secure_chat.protocol.numerics import Numeric
 from secure_chat.server.encoder import Encoder
-from secure_chat.server.happenings import Asked, Happening, LingeringDue
+from secure_chat.server.forgetting import ForgettingRounds
+from secure_chat.server.happenings import Asked, ForgettingDue, Happening, LingeringDue
 from secure_chat.server.lines import Line, Unit, units_of
 from secure_chat.server.outcome import Outcome
 from secure_chat.server.resumption import replays_resumed, rooms_agreed, rooms_shown, sayings
 from secure_chat.server.said_clock import SaidClock
+from secure_chat.server.store_failure import NOTHING_DONE, UNKNOWN, storage_error, with_cause
 
 RETRY_US = 1_000_000
 """How long after a failed recovery of the store the next one is tried."""
-NOTHING_DONE = "nothing was sent or changed; try again later"
-UNKNOWN = "it is not known whether this was kept; look before you repeat it"
 log = logging.getLogger("secure_chat.server")
 
 Decide = Callable[[Context], None]
@@ -71,6 +71,7 @@ class Engine:
         self._thread: int | None = None
         self._encoder = Encoder(hub)
         self._backlog: dict[int, deque[Line]] = {}
+        self.forgetting = ForgettingRounds()
         self._failure: StoreFailed | None = None
         self._store_down = False
         self._recovered = False
@@ -89,6 +90,7 @@ class Engine:
             HistoryRead: self._history_read,
             Asked: self._asked,
             LingeringDue: self._lingering_due,
+            ForgettingDue: self._forgetting_due,
         }
 
     def tick(self, happenings: Sequence[Happening]) -> list[Outcome]:
@@ -100,11 +102,12 @@ class Engine:
         if self._store_down and self._now_us >= self._retry_at_us:
             outcomes = self._retry()
         self._failure = None
-        for happening in (*self._due(), *happenings):
+        for happening in (*self._due(idle=not happenings), *happenings):
             for outcome in self._happens[type(happening)](happening):
                 self._encoder.finish(outcome)
                 outcomes.append(outcome)
         self._commit(outcomes)
+        self.forgetting.hold(outcomes, self._now_us)
         if self._recovered:
             self._recovered = False
             outcomes.append(self._done((*rooms_agreed(self.hub, self._rooms_lost), *replays_resumed(self.hub))))
@@ -119,7 +122,7 @@ class Engine:
         except StoreFailed as error:
             self._failure = error
         if self._failure is not None:
-            log.error("the store failed: %s", _with_cause(self._failure))
+            log.error("the store failed: %s", with_cause(self._failure))
             self._after_failure(outcomes)
 
     def run_once(self, decide: Decide) -> Outcome:
@@ -142,8 +145,9 @@ class Engine:
 
     def next_due_us(self) -> int | None:
         """When something is due without anything happening, in µs since 1970 UTC."""
+        other = self._retry_at_us if self._store_down else self.forgetting.due_us
         times = [until_us for _, until_us in self._lingering()]
-        return min([*times, *([self._retry_at_us] if self._store_down else [])], default=None)
+        return min([*times, *([other] if other is not None else [])], default=None)
 
     def _lingering(self) -> Iterator[tuple[int, int]]:
         for account_id in self.hub.lingering:
@@ -151,8 +155,11 @@ class Engine:
             if until_us is not None:
                 yield account_id, until_us
 
-    def _due(self) -> list[Happening]:
-        return [LingeringDue(account_id) for account_id, until_us in self._lingering() if until_us <= self._now_us]
+    def _due(self, *, idle: bool) -> Iterator[Happening]:
+        yield from [LingeringDue(id_) for id_, until_us in self._lingering() if until_us <= self._now_us]
+        due_us = self.forgetting.due_us
+        if due_us is not None and due_us <= self._now_us and not self._store_down:
+            yield ForgettingDue(idle)
 
     # Failure of the store
 
@@ -172,7 +179,7 @@ class Engine:
             self.hub.load(self._store.load())
         except StoreFailed as error:
             if not self._store_down:
-                log.error("the store cannot be used: %s; trying again each second", _with_cause(error))
+                log.error("the store cannot be used: %s; trying again each second", with_cause(error))
             self._store_down = True
             self._retry_at_us = self._now_us + RETRY_US
             return False
@@ -204,7 +211,7 @@ class Engine:
             self._unsure += sayings(outcome)
         kept: list[Operation] = [o for o in outcome.operations if isinstance(o, Close | Release)]
         outcome.operations, outcome.labelled, outcome.label_place, outcome.logs = [], [], None, []
-        error = _storage_error(outcome.command, UNKNOWN if self._store_down else NOTHING_DONE)
+        error = storage_error(outcome.command, UNKNOWN if self._store_down else NOTHING_DONE)
         outcome.answer = {"error": error.text}
         session = self.hub.sessions.get(outcome.session_id) if outcome.session_id is not None else None
         if session is not None and not outcome.if_lost:
@@ -315,6 +322,12 @@ class Engine:
         self._unit(outcome, lambda ctx: lingering_ended(ctx, due.account_id))
         yield outcome
 
+    def _forgetting_due(self, due: ForgettingDue) -> Iterator[Outcome]:
+        outcome = Outcome()
+        self._unit(outcome, forget)
+        yield outcome
+        yield from self.forgetting.went_on(outcome, self._now_us, idle=due.idle)
+
     # One unit: decide, stage, apply
 
     def _context(self, session: Session | None, command: str, unit: Unit | None = None) -> Context:
@@ -360,7 +373,7 @@ class Engine:
         if not durable:
             return
         if self._store_down:
-            raise _storage_error(outcome.command, NOTHING_DONE)
+            raise storage_error(outcome.command, NOTHING_DONE)
         if self._failure is not None:
             raise self._failure
         self._store.stage(durable)
@@ -383,13 +396,3 @@ class Engine:
                 if isinstance(delivery, Hangup):
                     self._encoder.forget(delivery.session_id)
                     self._backlog.pop(delivery.session_id, None)
-
-
-def _with_cause(error: StoreFailed) -> str:
-    """What the log says of a disk that fails: that is no bug, and a traceback would say nothing of it."""
-    return f"{error} ({error.__cause__})" if error.__cause__ is not None else str(error)
-
-
-def _storage_error(command: str, outcome: str) -> CommandError:
-    text = f"The server could not write to its disk; {outcome}"
-    return CommandError(text, Numeric.ERR_UNKNOWNERROR, (command,), "STORAGE_ERROR")

@@ -50,6 +50,7 @@ def settings_of(config: Config) -> Settings:
         history_messages=config.limits.history_messages,
         search_messages=config.limits.search_messages,
         history_rights=Rights(config.history.rights),
+        keep_days=config.history.keep_days,
         inviter=Inviter(config.registration.invite),
         registrations_per_address=config.limits.address_registrations,
         grace_seconds=config.presence.grace_seconds,

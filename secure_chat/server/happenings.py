@@ -31,6 +31,13 @@ class LingeringDue:
     account_id: int
 
 
+@dataclass(frozen=True, slots=True)
+class ForgettingDue:
+    """It is time for the next step of forgetting; `idle`: nothing else happens."""
+
+    idle: bool
+
+
 Answered = PasswordChecked | PasswordHashed | HistoryRead
 """What a session waited for."""
-Happening = Opened | Received | Lost | Drained | Answered | Asked | LingeringDue
+Happening = Opened | Received | Lost | Drained | Answered | Asked | LingeringDue | ForgettingDue

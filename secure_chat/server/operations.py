@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from pathlib import Path
 from typing import Any
 
 from secure_chat.chat.settings import Settings
 from secure_chat.chat.strength import require_strong
 from secure_chat.errors import SecureChatError
+from secure_chat.server.engine import Engine
 from secure_chat.server.foundation import open_foundation
-from secure_chat.server.happenings import Asked
+from secure_chat.server.happenings import Asked, Happening
 from secure_chat.server.home import Home, HomeLock
 from secure_chat.server.passwords import Hasher
 
 ANSWER_SECONDS = 60.0
+STEP_PAUSE_SECONDS = 0.005
+"""Between the steps of what takes many."""
 REQUEST_LIMIT_BYTES = 65_536
 ANSWER_LIMIT_BYTES = 64 * 1024 * 1024
 
@@ -65,16 +69,28 @@ def _ask_server(home: Home, request: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
+def _done(engine: Engine, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+    """The answer of an operation, once it and what follows from it is done."""
+    answers: list[dict[str, Any]] = []
+    happenings: list[Happening] = [Asked(operation, request, answers.append)]
+    while not answers:
+        for outcome in engine.tick(happenings):
+            if outcome.answered is not None:
+                outcome.answered(outcome.answer)
+        happenings = []
+        if not answers:
+            time.sleep(STEP_PAUSE_SECONDS)
+    return answers[0]
+
+
 def _work_alone(home: Home, operation: str, request: dict[str, Any], config_file: Path | None) -> dict[str, Any]:
     home.make()
     lock = HomeLock(home, purpose=operation)
     try:
         foundation = open_foundation(home, config_file)
         try:
-            answers: list[dict[str, Any]] = []
             ready = prepared(request, foundation.hasher, foundation.settings)
-            outcomes = foundation.engine.tick([Asked(operation, ready, answers.append)])
-            return dict(outcomes[0].answer)
+            return _done(foundation.engine, operation, ready)
         finally:
             foundation.close()
     finally:

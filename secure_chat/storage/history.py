@@ -37,6 +37,7 @@ _VISIBLE = {
 }
 """The one rule of who may read which message (design: store): every read of history asks it."""
 _NOT_IGNORED = "NOT EXISTS (SELECT 1 FROM ignored WHERE account_id = :reader AND other_id = m.sender_id)"
+SHOWN = f"m.kind <> '{Kind.ERASED}'"
 _SAID = f"m.kind IN ('{Kind.POST}', '{Kind.NOTICE}')"
 _COLUMNS = "m.msgid, m.kind, sender.name, m.sender_user, recipient.name, subject.name, m.text, m.tags, m.time_us"
 _JOINS = (
@@ -187,8 +188,7 @@ class HistoryReader:
             conditions.append("m.sequence > :after")
         if before is not None:
             conditions.append("m.sequence < :before")
-        if not query.events:
-            conditions.append(_SAID)
+        conditions.append(SHOWN if query.events else _SAID)
         order = "DESC" if newest else "ASC"
         sql = f"SELECT {_COLUMNS}{_FROM} WHERE {' AND '.join(conditions)} ORDER BY m.sequence {order} LIMIT :limit"
         rows = list(connection.execute(sql, {**values, "after": after, "before": before, "limit": limit}))

@@ -12,12 +12,14 @@ import apsw
 
 from secure_chat.chat.accounts import Account
 from secure_chat.chat.devices import Device
-from secure_chat.chat.effects import Durable
+from secure_chat.chat.effects import Durable, ErasureBegun, Forgot
+from secure_chat.chat.forgetting import Forgetting
 from secure_chat.chat.messages import StoredMessage
 from secure_chat.chat.ports import AlreadyPosted, AuditEntry, Conflict, PostIdReused, Snapshot, StoreFailed
 from secure_chat.chat.rooms import Ban, Role
 from secure_chat.storage.checkpointer import Checkpointer
 from secure_chat.storage.database import DatabaseUnusable, open_database
+from secure_chat.storage.forgetting import to_forget
 from secure_chat.storage.reading import read_code, read_room, select_undelivered
 from secure_chat.storage.writing import write
 
@@ -38,6 +40,8 @@ class SqliteStore:
         self._connection = open_database(path)
         self._in_tick = False
         self._mark = 0
+        self._forgotten = 1
+        """Counts the steps of forgetting, so that an emptied WAL is not taken for one after a later step."""
         self._checkpointer = Checkpointer(path)
 
     def load(self) -> Snapshot:
@@ -90,6 +94,14 @@ class SqliteStore:
         )
         rows = self._guarded(lambda: list(self._connection.execute(sql, (since_us, limit))))
         return [AuditEntry(*row[1:]) for row in rows]
+
+    def to_forget(self, before_us: int, now_us: int) -> Forgetting | None:
+        """See `Store.to_forget`."""
+        return self._guarded(to_forget, self._connection, before_us, now_us)
+
+    def files_are_clean(self) -> bool:
+        """See `Store.files_are_clean`."""
+        return self._checkpointer.emptied_for(self._forgotten)
 
     def setting(self, key: str) -> str | None:
         """A value kept for the program itself, such as the pepper's check value. Raises StoreFailed."""
@@ -145,6 +157,7 @@ class SqliteStore:
         try:
             for effect in effects:
                 write(self._connection, effect)
+                self._forgotten += isinstance(effect, Forgot | ErasureBegun)
         except Exception as error:
             if isinstance(error, apsw.Error) and not isinstance(error, apsw.ConstraintError):
                 raise

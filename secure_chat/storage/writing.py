@@ -9,9 +9,10 @@ from typing import Any
 import apsw
 
 from secure_chat.chat import effects as fx
-from secure_chat.chat.messages import Between, Conversation, Kind, NewMessage
+from secure_chat.chat.messages import Between, Conversation, Kind, NewMessage, StoredMessage
 from secure_chat.chat.ports import AlreadyPosted, PostIdReused
 from secure_chat.protocol.search import normalised
+from secure_chat.storage.forgetting import begin_erasure, forget
 from secure_chat.storage.reading import conversation_keys, find_conversation, select_message
 
 _MAKE_FOR_ROOM = "INSERT INTO conversation (room_id) VALUES (?)"
@@ -59,20 +60,28 @@ def _append(connection: apsw.Connection, effect: fx.Append) -> None:
         connection.execute("INSERT INTO message_words (rowid, place, words) VALUES (?, ?, ?)", words)
     if message.post_id is not None:
         row = (message.sender_id, message.post_id.id, message.post_id.digest, message_id)
-        connection.execute("INSERT INTO post_id VALUES (?, ?, ?, ?)", row)
+        connection.execute("INSERT INTO post_id (account_id, id, digest, message_id) VALUES (?, ?, ?, ?)", row)
 
 
 def _check_post_id(connection: apsw.Connection, message: NewMessage) -> None:
     post_id = message.post_id
     if post_id is None:
         return
-    sql = "SELECT digest, message_id FROM post_id WHERE account_id = ? AND id = ?"
+    sql = "SELECT digest, message_id, msgid, time_us FROM post_id WHERE account_id = ? AND id = ?"
     known = connection.execute(sql, (message.sender_id, post_id.id)).fetchone()
     if known is None:
         return
     if known[0] != post_id.digest:
         raise PostIdReused
+    if known[1] is None:
+        raise AlreadyPosted(_posted_before(message, msgid=known[2], time_us=known[3]))
     raise AlreadyPosted(select_message(connection, known[1]))
+
+
+def _posted_before(message: NewMessage, msgid: str, time_us: int) -> StoredMessage:
+    """A post whose message is gone, from what its repetition says: that is the same, by its digest."""
+    where, kind, sender, user = message.conversation, message.kind, message.sender_id, message.user
+    return StoredMessage(where, 0, msgid, kind, sender, user, message.text, time_us)
 
 
 def _next_place(connection: apsw.Connection, conversation: Conversation) -> tuple[int, int]:
@@ -277,4 +286,6 @@ _WRITERS: dict[type, Callable[[apsw.Connection, Any], None]] = {
     fx.Ignored: _ignored,
     fx.RoomMuted: _room_muted,
     fx.ReadMarked: _read_marked,
+    fx.ErasureBegun: begin_erasure,
+    fx.Forgot: forget,
 }

@@ -26,12 +26,14 @@ from secure_chat.server.passwords import Hasher
 from secure_chat.storage.history import HistoryReader
 from secure_chat.storage.sqlite import SqliteStore
 from tests.conversation.wire import Client
+from tests.e2e.waiting import wait_for
 
 START_US = 1_767_225_600_000_000
 """2026-01-01T00:00:00Z."""
 ADDRESS = "192.0.2.1"
 HASHER = Hasher(b"p" * 32, rounds=4)
 TURNS_LIMIT = 100
+STEP_SECONDS = 0.1
 """Ticks in which one act has to come to rest."""
 
 
@@ -64,6 +66,7 @@ class House:
         self.hub.load(self.store.load())
         self.engine = Engine(self.hub, self.store, RandomIds(), lambda: self.now_us)
         self.engine.run_once(ensure_lobby)
+        self.engine.forgetting.begin()
         reader = HistoryReader(self.path, self.settings.host, self.settings.history_rights)
         self.history = HistoryAnswerer(reader, self.settings.server)
         self.clients = {}
@@ -127,8 +130,15 @@ class House:
             request["password_hash"] = hash_of(request.pop("password"))
         answers: list[dict[str, Any]] = []
         self.work([Asked(operation, request, answers.append)])
+        wait_for(lambda: self._go_on_until(answers))
         (answer,) = answers
         return answer
+
+    def _go_on_until(self, answers: list[dict[str, Any]]) -> bool:
+        """What takes many steps is answered at its end."""
+        if not answers:
+            self.pass_time(STEP_SECONDS)
+        return bool(answers)
 
     def add_account(self, name: str, *, administrator: bool = False, password: str | None = None) -> None:
         """An account with the usual password."""

@@ -17,13 +17,14 @@ from secure_chat.chat.ports import AuditEntry, Store, StoreFailed
 from secure_chat.chat.rooms import Role
 from secure_chat.storage.database import APPLICATION_ID, DatabaseUnusable, schema_scripts
 from secure_chat.storage.sqlite import SqliteStore
-from tests.storage.contract import ALICE, BOB, TEA, StoreContract, message
+from tests.storage.contract import ALICE, BOB, TEA, message
 from tests.storage.failing_disk import Disk, failing_disk
+from tests.storage.forgetting_contract import ForgettingContract
 
 BETWEEN = Between(ALICE.id, BOB.id)
 
 
-class TestSqlite(StoreContract):
+class TestSqlite(ForgettingContract):
     """SQLite does what any store has to do."""
 
     @pytest.fixture
@@ -149,7 +150,7 @@ class TestUnusable:
         with sqlite3.connect(path) as connection:
             connection.execute(f"PRAGMA user_version={len(schema_scripts()) + 1}")
         connection.close()
-        self.refused(path, "newer Secure Chat .schema 6, this program knows 5.; update")
+        self.refused(path, "newer Secure Chat .schema 7, this program knows 6.; update")
 
     def test_other_program(self, tmp_path: Path) -> None:
         """Its file is not touched."""
