@@ -18,12 +18,15 @@ SERVER_MODULES = frozenset({"apsw", "bcrypt", "cryptography", "fcntl", "msgspec"
 
 SUBCOMMANDS = {
     "audit": "Show what administrators did.",
+    "backup": "Put all that a server keeps into one file.",
     "certs": "Make, renew and show the server's certificates.",
+    "check": "Read everything in a server's home, and say what is wrong.",
     "completion": "Print what makes a shell complete commands and options.",
     "connect": "Chat: connect to a server with the terminal client.",
     "device": "List, add and revoke the devices of an account.",
     "doctor": "Examine a server or its home, and say what to do.",
     "invite": "Invite people; list and revoke invitations.",
+    "restore": "Make a server's home out of a backup.",
     "serve": "Run the server.",
     "trust": "List and remove the servers whose keys the client remembers.",
     "user": "Add, list, disable and remove accounts.",

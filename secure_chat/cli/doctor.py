@@ -62,7 +62,7 @@ def doctor(
     else:
         known = KnownServers(known_servers.default_path())
         findings = of_server.examine_server(server, known, now=datetime.now(UTC), ca_file=ca_file)
-    ctx.exit(_report(findings))
+    ctx.exit(report(findings))
 
 
 def _of_home(
@@ -82,7 +82,7 @@ def _of_home(
     return examine_home(place, certs or place.certs, config_file, now=datetime.now(UTC))
 
 
-def _report(findings: Iterator[Finding]) -> int:
+def report(findings: Iterator[Finding]) -> int:
     """Print the findings as they come, then what to do; the exit code."""
     words = {Level.OK: _("ok"), Level.WARNING: _("warning"), Level.PROBLEM: _("problem")}
     width = max(map(len, words.values()))

@@ -49,16 +49,22 @@ NETWORK_FILE_SYSTEMS = frozenset(
 """Where the shared memory and the locks of SQLite's WAL do not work, or not safely."""
 
 
-def examine_home(home: Home, certs: Path, config_file: Path | None, *, now: datetime) -> Iterator[Finding]:
-    """The findings, in their order. `now` is this computer's time. Blocks while it reads the database."""
+def examine_home(
+    home: Home, certs: Path, config_file: Path | None, *, now: datetime, thorough: bool = False
+) -> Iterator[Finding]:
+    """The findings, in their order. `now` is this computer's time. Blocks while it reads the database: `thorough`
+    reads all of it, which can take minutes.
+    """
     try:
-        yield from _examine(home, certs, config_file, now)
+        yield from _examine(home, certs, config_file, now, thorough=thorough)
     except OSError as error:
         text = f"{error.filename or home.path} cannot be read ({error.strerror})."
         yield problem(text, "Run this as the server's user.")
 
 
-def _examine(home: Home, certs: Path, config_file: Path | None, now: datetime) -> Iterator[Finding]:
+def _examine(
+    home: Home, certs: Path, config_file: Path | None, now: datetime, *, thorough: bool
+) -> Iterator[Finding]:
     if not home.path.is_dir():
         text = f"{home.path} is not there" if not home.path.exists() else f"{home.path} is no folder"
         make = f"secure-chat serve --home {shlex.quote(str(home.path))}"
@@ -70,7 +76,7 @@ def _examine(home: Home, certs: Path, config_file: Path | None, now: datetime) -
     yield from _judge_files(home, certs)
     yield from _judge_place(home)
     config = yield from _judge_config(home, config_file)
-    store = yield from examine_store(home)
+    store = yield from examine_store(home, thorough=thorough)
     yield _judge_pepper(home, store)
     yield _judge_descriptors(config or Config(), store.accounts, holder)
     yield from _judge_certificates(certs, config, now)

@@ -33,9 +33,7 @@ def open_database(path: Path) -> apsw.Connection:
             path.chmod(0o600)
         connection = apsw.Connection(str(path))
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-        connection.create_scalar_function(
-            "normalised", lambda *values: normalised(str(values[0])), 1, deterministic=True
-        )
+        add_functions(connection)
         _check_ours(connection, path)
         _configure(connection)
         _migrate(connection, path)
@@ -46,6 +44,13 @@ def open_database(path: Path) -> apsw.Connection:
             raise
         raise DatabaseUnusable(_explain(error, path)) from error
     return connection
+
+
+def add_functions(connection: apsw.Connection) -> None:
+    """Give `connection` the function of ours that the schema's scripts use."""
+    connection.create_scalar_function(
+        "normalised", lambda *values: normalised(str(values[0])), 1, deterministic=True
+    )
 
 
 def schema_scripts() -> list[str]:

@@ -1,0 +1,67 @@
+"""What `secure-chat check` says of a database that is whole: whether what is in it fits together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import apsw
+
+from secure_chat.findings import Finding, ok, problem
+from secure_chat.storage.consistency import Gap, altered_objects, compare_index, gaps
+from secure_chat.storage.database import schema_scripts
+
+RESTORE = (
+    "Stop the server, keep a copy of the whole folder, and go back to a backup: secure-chat restore FILE --home DIR"
+)
+SHOWN = 5
+"""So many of a kind are named; the others are counted."""
+
+
+def judge_contents(connection: apsw.Connection, path: str, version: int) -> Iterator[Finding]:
+    """The findings. Reads everything; errors of SQLite pass through."""
+    if altered := altered_objects(connection, version):
+        text = f"The schema of {path} is not that of version {version}; it differs in: {_listed(altered)}."
+        yield problem(text, f"Somebody changed it by hand: undo that. Otherwise: {RESTORE}")
+        return
+    yield ok(f"{path} has all tables, indexes and triggers of its version.")
+    found = gaps(connection)
+    yield from map(_of_gap, found[:SHOWN])
+    if len(found) > SHOWN:
+        yield problem(f"There are {len(found) - SHOWN} more such places in {path}.", RESTORE)
+    if not found:
+        yield ok("The messages of each conversation are numbered without a gap.")
+    if version < len(schema_scripts()):
+        yield ok("The index for searching is not looked at: the next start brings the database up to date.")
+        return
+    yield from _judge_index(connection)
+
+
+def _of_gap(gap: Gap) -> Finding:
+    if gap.last < gap.first:
+        text = (
+            f"In the conversation {gap.conversation} there are messages {gap.last + 1} to {gap.first - 1}, "
+            "and no such numbers were given."
+        )
+        return problem(text, f"What is said there next may be refused. {RESTORE}")
+    which = f"message {gap.first} is" if gap.first == gap.last else f"messages {gap.first} to {gap.last} are"
+    remedy = f"The others can be read as before. To get those back: {RESTORE}"
+    return problem(f"In the conversation {gap.conversation} {which} missing.", remedy)
+
+
+def _judge_index(connection: apsw.Connection) -> Iterator[Finding]:
+    index = compare_index(connection)
+    for numbers, text in (
+        (index.missing, "cannot be found by searching: the index does not have them"),
+        (index.other_words, "are found by other words than they hold"),
+        (index.stray, "are in the index for searching, and are no messages"),
+    ):
+        if numbers:
+            what = f"{len(numbers)} messages (numbers {_listed(numbers)} in the table) {text}."
+            yield problem(what, "Only the search is wrong. Stop the server, then: secure-chat check --mend-index")
+    if not (index.missing or index.stray or index.other_words):
+        yield ok("The index for searching has the words of each message, and no others.")
+
+
+def _listed(things: Sequence[object]) -> str:
+    more = f" and {len(things) - SHOWN} more" if len(things) > SHOWN else ""
+    return ", ".join(map(str, things[:SHOWN])) + more

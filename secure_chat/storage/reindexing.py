@@ -1,0 +1,19 @@
+"""Making the index for searching anew, from the messages."""
+
+from __future__ import annotations
+
+import apsw
+
+from secure_chat.storage.consistency import SEARCHED
+
+
+def rebuild_index(connection: apsw.Connection) -> None:
+    """In one transaction of a connection that nobody else uses; takes some 5 s for a million messages. Errors of
+    SQLite pass through.
+    """
+    with connection:
+        connection.execute("INSERT INTO message_words (message_words) VALUES ('delete-all')")
+        connection.execute(
+            "INSERT INTO message_words (rowid, place, words)"
+            f" SELECT id, 'c' || conversation_id, normalised(text) FROM message WHERE {SEARCHED}"
+        )

@@ -1,0 +1,176 @@
+"""What `secure-chat check` finds beyond the doctor: a home whose database is whole, but does not fit together."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import apsw
+import pytest
+
+from secure_chat.findings import Finding, Level
+from secure_chat.server.doctor import examine_home
+from secure_chat.server.home import Home, HomeInUse, HomeLock
+from secure_chat.server.mending import CannotMend, mend
+from tests.conftest import Start
+from tests.e2e.irc_client import log_in
+from tests.server.said import ROOM_POSTS, say_something, statements
+
+
+@pytest.fixture
+def talked(home: Path) -> Path:
+    """A home in which something was said."""
+    (home / "config.toml").unlink()
+    say_something(home)
+    return home
+
+
+def check(home: Path) -> list[Finding]:
+    """The findings; nothing of the home is changed."""
+    before = (home / "chat.db").read_bytes()
+    findings = list(examine_home(Home(home), home / "certs", None, now=datetime.now(UTC), thorough=True))
+    assert (home / "chat.db").read_bytes() == before
+    assert all(finding.remedy for finding in findings if finding.level is not Level.OK)
+    return findings
+
+
+def bad(home: Path) -> list[str]:
+    return [f"{one.text} {one.remedy}" for one in check(home) if one.level is not Level.OK]
+
+
+def test_a_home_that_is_well(talked: Path) -> None:
+    findings = check(talked)
+    assert {finding.level for finding in findings} == {Level.OK}
+    text = "\n".join(finding.text for finding in findings)
+    for words in ("is sound", "all tables", "without a gap", "words of each message", "this database's"):
+        assert words in text
+
+
+@pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        ("DELETE FROM message WHERE msgid = 'm2'", "In the conversation #tea message 3 is missing."),
+        (
+            "DELETE FROM message WHERE sequence IN (2, 3, 4)",
+            "In the conversation #tea messages 2 to 4 are missing.",
+        ),
+        ("DELETE FROM message WHERE msgid = 'm0'", "#tea message 1 is missing"),
+        ("DELETE FROM message WHERE msgid = 'private'", " and "),
+        ("UPDATE conversation SET next_sequence = 9 WHERE room_id = 77", "#tea message 8 is missing"),
+        ("UPDATE conversation SET next_sequence = 6 WHERE room_id = 77", "#tea there are messages 6 to 7, and no"),
+    ],
+)
+def test_sequences(talked: Path, sql: str, words: str) -> None:
+    statements(talked, f"PRAGMA foreign_keys=OFF; {sql}")
+    statements(talked, "DELETE FROM message_words WHERE rowid NOT IN (SELECT id FROM message)")
+    (found,) = bad(talked)
+    assert words in found
+    assert "secure-chat restore FILE" in found
+
+
+def test_more_gaps_than_are_shown(talked: Path) -> None:
+    statements(
+        talked,
+        "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 8)"
+        " INSERT INTO room (id, name, folded, created_us, flags)"
+        " SELECT 100 + n, '#r' || n, '#r' || n, 1, '' FROM n;"
+        "INSERT INTO conversation (room_id, next_sequence) SELECT id, 3 FROM room WHERE id > 100",
+    )
+    found = bad(talked)
+    assert len(found) == 6
+    assert "3 more such places" in found[-1]
+
+
+@pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        ("DELETE FROM message_words WHERE rowid = 3", "1 messages (numbers 3 in the table) cannot be found"),
+        (
+            "INSERT INTO message_words (rowid, place, words) VALUES (999, 'c1', 'x')",
+            "(numbers 999 in the table) are in",
+        ),
+        (
+            "INSERT INTO message_words (rowid, place, words) VALUES (7, 'c1', 'x')",
+            "(numbers 7 in the table) are in the",
+        ),
+        (
+            "UPDATE message SET text = 'coffee' WHERE id = 2",
+            "1 messages (numbers 2 in the table) are found by other",
+        ),
+        ("UPDATE message_words SET place = 'c2', words = 'kettle number1' WHERE rowid = 2", "(numbers 2 in the"),
+        ("DELETE FROM message_words", f"{ROOM_POSTS + 1} messages (numbers 1, 2, 3, 4, 5 and 2 more in the table)"),
+    ],
+)
+def test_the_index(talked: Path, sql: str, words: str) -> None:
+    """Each is found and can be mended."""
+    statements(talked, sql)
+    (found,) = bad(talked)
+    assert words in found
+    assert "check --mend-index" in found
+    mend(Home(talked))
+    assert bad(talked) == []
+
+
+def test_the_index_itself_is_damaged(talked: Path) -> None:
+    statements(talked, "DELETE FROM message_words_data WHERE id > 10")
+    (found,) = bad(talked)
+    assert "is damaged" in found or "cannot be read" in found
+
+
+@pytest.mark.parametrize(
+    ("sql", "name"),
+    [
+        ("DROP INDEX message_at", "index message_at"),
+        ("DROP TRIGGER audit_is_not_changed", "trigger audit_is_not_changed"),
+        ("CREATE TRIGGER mine AFTER INSERT ON login BEGIN SELECT 1; END", "trigger mine"),
+        ("ALTER TABLE login ADD COLUMN more TEXT", "table login"),
+    ],
+)
+def test_a_schema_that_somebody_changed(talked: Path, sql: str, name: str) -> None:
+    statements(talked, sql)
+    (found,) = bad(talked)
+    assert found.partition("differs in: ")[2].startswith(f"{name}.")
+
+
+def test_bytes_that_changed(talked: Path) -> None:
+    """Text in the middle of a page: SQLite itself does not notice, the index does."""
+    data = (talked / "chat.db").read_bytes()
+    assert data.count(b"kettle number3") == 1
+    (talked / "chat.db").write_bytes(data.replace(b"kettle number3", b"kettle nuXber3"))
+    (found,) = bad(talked)
+    assert "(numbers 4 in the table) are found by other words" in found
+
+
+def test_what_the_doctor_looks_at_is_in_it(talked: Path) -> None:
+    (talked / "pepper").write_text("00" * 32)
+    (talked / "pepper").chmod(0o644)
+    found = bad(talked)
+    assert any("chmod 600" in text for text in found)
+    assert any("not the pepper of this database" in text for text in found)
+
+
+def test_while_a_server_runs_and_after_a_crash(talked: Path, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = start().wait_until_ready()
+    alice = log_in(server, "alice")
+    alice.send("PRIVMSG #lobby :more words")
+    alice.expect("more words")
+    assert bad(talked) == []
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1, "total": 1}))
+        assert any("TMPDIR" in text for text in bad(talked))
+    with pytest.raises(HomeInUse):
+        mend(Home(talked))
+    server.kill()
+    assert bad(talked) == []
+    writer = apsw.Connection(str(talked / "chat.db"))
+    writer.execute("DELETE FROM message_words WHERE rowid = 1")
+    lock = HomeLock(Home(talked), purpose="a test")
+    (found,) = bad(talked)
+    assert "cannot be found" in found
+    lock.release()
+    writer.close()
+
+
+def test_no_home_to_mend(tmp_path: Path) -> None:
+    with pytest.raises(CannotMend, match="--home"):
+        mend(Home(tmp_path))
