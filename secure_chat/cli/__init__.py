@@ -25,6 +25,7 @@ SUBCOMMANDS = {
     "connect": "Chat: connect to a server with the terminal client.",
     "device": "List, add and revoke the devices of an account.",
     "doctor": "Examine a server or its home, and say what to do.",
+    "export": "Write out the history of a room, or what somebody may read.",
     "invite": "Invite people; list and revoke invitations.",
     "restore": "Make a server's home out of a backup.",
     "serve": "Run the server.",

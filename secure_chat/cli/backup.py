@@ -50,8 +50,9 @@ def backup(
     without a terminal or --passphrase-file it is left out. FILE is readable by you alone; everything said stands
     in it unencrypted. Restore it with: secure-chat restore FILE --home DIR
     """
-    from secure_chat.server.backup import Wanted, go_second, make_backup
+    from secure_chat.server.backup import Wanted, make_backup
     from secure_chat.server.home import Home, default_home
+    from secure_chat.server.precedence import go_second
 
     if no_passphrase and (passphrase_file or with_keys):
         message = (

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from secure_chat.cli.archives import end_cleanly
 from secure_chat.cli.asking import config_option, home_option
 from secure_chat.cli.doctor import report
 from secure_chat.client.texts import choose_language
@@ -31,8 +32,12 @@ def check(
     from secure_chat.server.doctor import examine_home
     from secure_chat.server.home import Home, default_home
     from secure_chat.server.mending import mend
+    from secure_chat.server.precedence import go_second
 
     place = Home(home or default_home())
+    # A copy of the database must not be left behind.
+    end_cleanly()
+    go_second()
     if mend_index:
         try:
             mend(place)

@@ -3,6 +3,9 @@
 The tool's process does all of it, as its own user: it reads the home's files and copies the database by itself (see
 `storage.snapshot`), so a server is not even asked. What is written stands in a folder beside the target, named
 `TARGET.incomplete-…`, until it is whole and on the disk; only then it gets its name.
+
+Measured with a million messages (268 MB) on an SSD and two cores, 330 posts a second in a room of ten: 3.8 s, the
+posts' p99 18 ms before and 18 to 26 ms meanwhile, the WAL at most 21 MiB.
 """
 
 from __future__ import annotations
@@ -35,7 +38,6 @@ CERTS = "certs/"
 INCOMPLETE = ".incomplete-"
 FILE_BYTES = 64 * 1024
 """The most for a configuration, a key or a certificate; five of them and the pepper are far below SMALL_BYTES."""
-NICENESS = 10
 SPARE_BYTES = 16 * 1024 * 1024
 
 
@@ -82,12 +84,6 @@ def make_backup(home: Home, target: Path, wanted: Wanted, *, now: datetime) -> M
     except (OSError, apsw.Error) as error:
         raise BackupFailed(_explained(error, home)) from error
     return made
-
-
-def go_second() -> None:
-    """Let a server on this machine go first: for the rest of this process."""
-    with suppress(OSError):
-        os.nice(NICENESS)
 
 
 def _make_in(folder: Path, home: Home, wanted: Wanted, now: datetime) -> Made:

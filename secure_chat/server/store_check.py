@@ -38,14 +38,15 @@ def judge_contents(connection: apsw.Connection, path: str, version: int) -> Iter
 
 def _of_gap(gap: Gap) -> Finding:
     if gap.last < gap.first:
-        text = (
-            f"In the conversation {gap.conversation} there are messages {gap.last + 1} to {gap.first - 1}, "
-            "and no such numbers were given."
-        )
+        text = f"In the conversation {gap.conversation} {_numbers(gap.last + 1, gap.first - 1)} there, uncounted."
         return problem(text, f"What is said there next may be refused. {RESTORE}")
-    which = f"message {gap.first} is" if gap.first == gap.last else f"messages {gap.first} to {gap.last} are"
+    which = _numbers(gap.first, gap.last)
     remedy = f"The others can be read as before. To get those back: {RESTORE}"
     return problem(f"In the conversation {gap.conversation} {which} missing.", remedy)
+
+
+def _numbers(first: int, last: int) -> str:
+    return f"message {first} is" if first == last else f"messages {first} to {last} are"
 
 
 def _judge_index(connection: apsw.Connection) -> Iterator[Finding]:

@@ -60,7 +60,7 @@ def examine_store(home: Home, *, thorough: bool = False) -> Generator[Finding, N
             found = list(_judge_whole(connection, f"{path}", limited=in_use and not thorough))
             if thorough and found[-1].level is Level.OK:
                 found += judge_contents(connection, f"{path}", store.schema)
-    except NoRoom as error:
+    except (NoRoom, apsw.FullError) as error:
         yield warning(f"{path} was not examined: {error}.", "Name a folder with more room: TMPDIR=FOLDER")
         return Store()
     except (apsw.Error, OSError) as error:

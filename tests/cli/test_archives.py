@@ -18,9 +18,9 @@ PASSPHRASE = "purple monkeys dishwasher"
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """This process goes on: it keeps its signals and its place among others."""
     monkeypatch.setattr(sealing, "SCRYPT_N", 2**10)
-    for module in ("backup", "restore"):
+    for module in ("backup", "check", "restore"):
         monkeypatch.setattr(f"secure_chat.cli.{module}.end_cleanly", lambda: None)
-    monkeypatch.setattr("secure_chat.server.backup.go_second", lambda: None)
+    monkeypatch.setattr("secure_chat.server.precedence.go_second", lambda: None)
 
 
 def run(*arguments: str | Path) -> Result:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
-import json
+import shutil
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,27 +12,19 @@ from pathlib import Path
 import apsw
 import pytest
 
-from secure_chat.errors import SecureChatError
 from secure_chat.findings import Level
 from secure_chat.protocol.message import Secret
 from secure_chat.server import backup, sealing
-from secure_chat.server.archive import MANIFEST_BYTES, ArchiveReader, ArchiveUnusable
-from secure_chat.server.backup import BackupFailed, Made, Wanted, make_backup
+from secure_chat.server.backup import BackupFailed
 from secure_chat.server.certificates import FILES
 from secure_chat.server.doctor import examine_home
 from secure_chat.server.home import Home
-from secure_chat.server.restore import Restored, RestoreRefused, restore
+from secure_chat.server.restore import RestoreRefused
 from secure_chat.server.store_doctor import examine_copy
+from tests.server.archiving import PASSPHRASE, back_up, bring_back, files, refused
 from tests.server.said import say_something, statements
 
-PASSPHRASE = Secret("purple monkeys dishwasher")
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The real cost is paid in tests/e2e."""
-    monkeypatch.setattr(sealing, "SCRYPT_N", 2**10)
+pytestmark = pytest.mark.usefixtures("cheap_sealing")
 
 
 @pytest.fixture
@@ -41,43 +32,6 @@ def talked(home: Path) -> Path:
     """A home in which something was said."""
     say_something(home)
     return home
-
-
-@pytest.fixture
-def target(tmp_path: Path) -> Path:
-    """Where the backup goes: a folder of its own."""
-    (tmp_path / "backups").mkdir()
-    return tmp_path / "backups" / "one.tar"
-
-
-def back_up(home: Path, target: Path, passphrase: Secret | None = PASSPHRASE, *, keys: bool = False) -> Made:
-    place = Home(home)
-    return make_backup(place, target, Wanted(place.config, place.certs, passphrase, keys), now=NOW)
-
-
-def bring_back(
-    file: Path, place: Path, passphrase: Secret | None = PASSPHRASE, pepper: Path | None = None
-) -> Restored:
-    archive = ArchiveReader(file)
-    try:
-        return restore(archive, place, passphrase, pepper)
-    finally:
-        archive.close()
-
-
-def files(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
-
-
-def refused(file: Path, words: str, **options: object) -> str:
-    """Restoring is refused, with these words, and nothing is there afterwards."""
-    place = file.parent / "new"
-    before = files(file.parent)
-    with pytest.raises((ArchiveUnusable, RestoreRefused)) as caught:
-        bring_back(file, place, **options)  # type: ignore[arg-type]
-    assert words in str(caught.value)
-    assert files(file.parent) == before
-    return str(caught.value)
 
 
 def test_a_whole_home_comes_back(talked: Path, target: Path, tmp_path: Path) -> None:
@@ -146,6 +100,20 @@ def test_a_new_home_without_accounts_needs_no_pepper(tmp_path: Path, target: Pat
     SqliteStore(home.database).close()
     assert back_up(home.path, target).sealed == frozenset()
     assert bring_back(target, tmp_path / "new", None).accounts == 0
+
+
+def test_after_a_crash(talked: Path, target: Path) -> None:
+    """What was said last is in the WAL, and nobody has it open."""
+    writer = apsw.Connection(str(talked / "chat.db"))
+    writer.execute("PRAGMA wal_autocheckpoint=0; UPDATE message SET text = 'said last' WHERE id = 1").fetchall()
+    crashed = target.parent / "crashed"
+    crashed.mkdir()
+    for name in ("chat.db", "chat.db-wal", "pepper"):
+        shutil.copy(talked / name, crashed)
+    writer.close()
+    back_up(crashed, target)
+    bring_back(target, target.parent / "new")
+    assert (target.parent / "new" / "chat.db").read_bytes().count(b"said last") == 1
 
 
 @pytest.mark.parametrize("what", ["file", "folder", "dangling link"])
@@ -278,108 +246,6 @@ def test_a_configuration_that_is_wrong_is_restored_and_told(talked: Path, target
     assert "UTF-8" in bring_back(target.with_name("two"), target.parent / "new2").config_error
 
 
-FIRST = 512 + MANIFEST_BYTES
-"""Where the header of chat.db begins."""
-Change = Callable[[bytes], bytes]
-
-
-def header(**fields: object) -> Change:
-    """Exchanges the header of chat.db."""
-
-    def exchange(data: bytes) -> bytes:
-        info = tarfile.TarInfo("chat.db")
-        for field, value in fields.items():
-            setattr(info, field, value)
-        return data[:FIRST] + info.tobuf(tarfile.GNU_FORMAT) + data[FIRST + 512 :]
-
-    return exchange
-
-
-def with_manifest(data: bytes, **changes: object) -> bytes:
-    """The archive with another manifest."""
-    manifest = json.loads(data[512 : 512 + MANIFEST_BYTES])
-    for name, value in changes.items():
-        manifest[name] = value
-    return data[:512] + json.dumps(manifest).encode().ljust(MANIFEST_BYTES) + data[512 + MANIFEST_BYTES :]
-
-
-def with_members(data: bytes, **changes: object) -> bytes:
-    members = json.loads(data[512 : 512 + MANIFEST_BYTES])["members"]
-    return with_manifest(data, members={**members, **changes})
-
-
-HOSTILE: dict[str, tuple[Change, str]] = {
-    "empty": (lambda data: b"", "was cut off"),
-    "no tar": (lambda data: b"x" * len(data), "no backup of Secure Chat"),
-    "compressed": (gzip.compress, "no backup of Secure Chat"),
-    "cut off": (lambda data: data[:-1], "was cut off"),
-    "longer": (lambda data: data + bytes(512), "more in it than its manifest"),
-    "another end": (lambda data: data[:-1] + b"x", "its end is not"),
-    "a flipped bit": (lambda data: data[: FIRST + 9000] + b"\xaa" + data[FIRST + 9001 :], "its digest is wrong"),
-    "no manifest": (lambda data: data[FIRST:], "other members"),
-    "a manifest that is none": (lambda data: data[:512] + b"{" * MANIFEST_BYTES + data[FIRST:], "cannot be read"),
-    "a newer format": (lambda data: with_manifest(data, format=2, unheard="of"), "newer Secure Chat (format 2"),
-    "another schema": (lambda data: with_manifest(data, schema=1), "not that of its database"),
-    "an unknown field": (lambda data: with_manifest(data, more=1), "its manifest cannot be read"),
-    "an unknown member": (
-        lambda data: with_members(data, other={"size": 1, "sha256": ""}),
-        "other things than a backup has",
-    ),
-    "no database": (lambda data: with_manifest(data, members={}), "other things than a backup has"),
-    "a negative size": (
-        lambda data: with_members(data, secrets={"size": -1, "sha256": ""}),
-        "a size that cannot be",
-    ),
-    "a huge size": (
-        lambda data: with_members(data, secrets={"size": 2**40, "sha256": ""}),
-        "a size that cannot be",
-    ),
-    "a huge database": (
-        lambda data: with_members(data, **{"chat.db": {"size": 2**70, "sha256": ""}}),
-        "was cut off",
-    ),
-    "a link": (header(type=tarfile.SYMTYPE, linkname="/etc/passwd"), "no plain file"),
-    "a hard link": (header(type=tarfile.LNKTYPE, linkname="pepper"), "no plain file"),
-    "a device": (header(type=tarfile.CHRTYPE), "no plain file"),
-    "an extension": (header(type=tarfile.XHDTYPE), "no plain file"),
-    "a long name": (header(type=tarfile.GNUTYPE_LONGNAME), "no plain file"),
-    "a sparse file": (header(type=tarfile.GNUTYPE_SPARSE), "no plain file"),
-    "an absolute name": (header(name="/tmp/chat.db"), "other members"),
-    "a name that climbs": (header(name="../chat.db"), "other members"),
-    "another size": (header(size=5), "other members"),
-}
-
-
-@pytest.fixture(scope="module")
-def good(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[bytes]:
-    """A good archive."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sealing, "SCRYPT_N", 2**10)
-        path = tmp_path_factory.mktemp("good") / "one.tar"
-        back_up(template, path)
-        yield path.read_bytes()
-
-
-@pytest.mark.parametrize("kind", HOSTILE)
-def test_hostile_archives(good: bytes, target: Path, kind: str) -> None:
-    change, words = HOSTILE[kind]
-    target.write_bytes(change(good))
-    refused(target, words)
-
-
-def test_what_stands_behind_a_member(good: bytes, target: Path) -> None:
-    size = json.loads(good[512:FIRST])["members"]["config.toml"]["size"]
-    end = good.index(b"config.toml", FIRST) + 512 + size
-    target.write_bytes(good[:end] + b"x" + good[end + 1 :])
-    refused(target, "something behind config.toml")
-
-
-def test_a_manifest_that_was_changed_with_its_members(good: bytes, target: Path) -> None:
-    """Digests that are right for what was exchanged: the passphrase tells."""
-    target.write_bytes(with_manifest(good, made="2020-01-01T00:00:00Z"))
-    refused(target, "or the backup was changed")
-
-
 @pytest.mark.parametrize(
     ("plain", "words"), [(b'{"../pepper": "AA=="}', "not what a backup has"), (b"[", "not what a backup has")]
 )
@@ -396,8 +262,3 @@ def test_sealed_bytes_that_are_none() -> None:
     for sealed in (b"", sealing.LABEL, b"x" * 100):
         with pytest.raises(sealing.CannotUnseal, match="damaged"):
             sealing.unseal(sealed, PASSPHRASE, b"")
-
-
-def test_an_archive_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(SecureChatError, match="cannot be read"):
-        ArchiveReader(tmp_path / "nowhere")

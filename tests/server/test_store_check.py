@@ -57,7 +57,10 @@ def test_a_home_that_is_well(talked: Path) -> None:
         ("DELETE FROM message WHERE msgid = 'm0'", "#tea message 1 is missing"),
         ("DELETE FROM message WHERE msgid = 'private'", " and "),
         ("UPDATE conversation SET next_sequence = 9 WHERE room_id = 77", "#tea message 8 is missing"),
-        ("UPDATE conversation SET next_sequence = 6 WHERE room_id = 77", "#tea there are messages 6 to 7, and no"),
+        (
+            "UPDATE conversation SET next_sequence = 6 WHERE room_id = 77",
+            "#tea messages 6 to 7 are there, uncounted",
+        ),
     ],
 )
 def test_sequences(talked: Path, sql: str, words: str) -> None:
@@ -66,6 +69,23 @@ def test_sequences(talked: Path, sql: str, words: str) -> None:
     (found,) = bad(talked)
     assert words in found
     assert "secure-chat restore FILE" in found
+
+
+def test_what_was_pruned_or_erased_is_not_missing(talked: Path) -> None:
+    """The oldest are gone as rows, and first_sequence says so; an erased one stays as a row without words."""
+    statements(
+        talked,
+        "DELETE FROM message_words WHERE rowid IN (1, 2, 4); DELETE FROM message WHERE id IN (1, 2);"
+        "UPDATE conversation SET first_sequence = 3 WHERE room_id = 77;"
+        "UPDATE message SET kind = 'erased', text = '' WHERE id = 4",
+    )
+    assert bad(talked) == []
+    statements(talked, "UPDATE conversation SET first_sequence = 2 WHERE room_id = 77")
+    (found,) = bad(talked)
+    assert "#tea message 2 is missing" in found
+    statements(talked, "UPDATE conversation SET first_sequence = 4 WHERE room_id = 77")
+    (found,) = bad(talked)
+    assert "#tea message 3 is there, uncounted" in found
 
 
 def test_more_gaps_than_are_shown(talked: Path) -> None:
