@@ -22,18 +22,27 @@ def judge_contents(connection: apsw.Connection, path: str, version: int) -> Iter
     if altered := altered_objects(connection, version):
         text = f"The schema of {path} is not that of version {version}; it differs in: {_listed(altered)}."
         yield problem(text, f"Somebody changed it by hand: undo that. Otherwise: {RESTORE}")
-        return
-    yield ok(f"{path} has all tables, indexes and triggers of its version.")
+    else:
+        yield ok(f"{path} has all tables, indexes and triggers of its version.")
+    try:
+        yield from _judge_messages(connection, path)
+        if version < len(schema_scripts()):
+            yield ok("The index for searching is not looked at: the next start brings the database up to date.")
+        else:
+            yield from _judge_index(connection)
+    except apsw.SQLError:
+        # A table or column is not there, and that was said.
+        if not altered:
+            raise
+
+
+def _judge_messages(connection: apsw.Connection, path: str) -> Iterator[Finding]:
     found = gaps(connection)
     yield from map(_of_gap, found[:SHOWN])
     if len(found) > SHOWN:
         yield problem(f"There are {len(found) - SHOWN} more such places in {path}.", RESTORE)
     if not found:
         yield ok("The messages of each conversation are numbered without a gap.")
-    if version < len(schema_scripts()):
-        yield ok("The index for searching is not looked at: the next start brings the database up to date.")
-        return
-    yield from _judge_index(connection)
 
 
 def _of_gap(gap: Gap) -> Finding:

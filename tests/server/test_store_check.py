@@ -12,6 +12,7 @@ from secure_chat.findings import Finding, Level
 from secure_chat.server.doctor import examine_home
 from secure_chat.server.home import Home, HomeInUse, HomeLock
 from secure_chat.server.mending import CannotMend, mend
+from secure_chat.storage.database import APPLICATION_ID, schema_scripts
 from tests.conftest import Start
 from tests.e2e.irc_client import log_in
 from tests.server.said import ROOM_POSTS, say_something, statements
@@ -144,12 +145,34 @@ def test_the_index_itself_is_damaged(talked: Path) -> None:
         ("DROP TRIGGER audit_is_not_changed", "trigger audit_is_not_changed"),
         ("CREATE TRIGGER mine AFTER INSERT ON login BEGIN SELECT 1; END", "trigger mine"),
         ("ALTER TABLE login ADD COLUMN more TEXT", "table login"),
+        ("DROP TABLE message_words", "table message_words"),
     ],
 )
 def test_a_schema_that_somebody_changed(talked: Path, sql: str, name: str) -> None:
     statements(talked, sql)
     (found,) = bad(talked)
     assert found.partition("differs in: ")[2].startswith(f"{name}.")
+
+
+def test_a_change_of_the_schema_hides_nothing_else(talked: Path) -> None:
+    statements(talked, "CREATE INDEX mine ON message (text); DELETE FROM message_words WHERE rowid = 1")
+    schema, index = bad(talked)
+    assert "index mine" in schema
+    assert "cannot be found" in index
+
+
+def test_a_database_of_an_older_version(talked: Path) -> None:
+    """Read as far as that can be done; nothing brings it up to date."""
+    (talked / "chat.db").unlink()
+    old = apsw.Connection(str(talked / "chat.db"))
+    for script in schema_scripts()[:3]:
+        old.execute(script)
+    old.execute(f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version=3").fetchall()
+    old.close()
+    (talked / "chat.db").chmod(0o600)
+    texts = [finding.text for finding in check(talked) if finding.level is Level.OK]
+    assert any("has schema 3" in text for text in texts)
+    assert any("is not looked at" in text for text in texts)
 
 
 def test_bytes_that_changed(talked: Path) -> None:
