@@ -79,7 +79,8 @@ def too_weak(passphrase: Secret) -> str | None:
 def end_cleanly() -> None:
     """From here on SIGTERM and SIGHUP end the command like Ctrl-C: what is half done is taken away. Main thread."""
     for name in ("SIGTERM", "SIGHUP"):
-        if (number := getattr(signal, name, None)) is not None:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
             signal.signal(number, _end)
 
 
