@@ -10,6 +10,7 @@ from typing import NoReturn
 import secure_chat.commands.accounts
 import secure_chat.commands.capabilities
 import secure_chat.commands.devices
+import secure_chat.commands.exporting
 import secure_chat.commands.history
 import secure_chat.commands.ignoring
 import secure_chat.commands.invitations

@@ -31,7 +31,7 @@ _IS_MEMBER = (
     " AND s.until_sequence IS NULL)"
 )
 _PRIVATE = "CASE WHEN c.room_id IS NULL THEN :reader IN (c.low_id, c.high_id) ELSE"
-_VISIBLE = {
+VISIBLE = {
     Rights.MEMBERSHIP: f"({_PRIVATE} {_WAS_MEMBER} END)",
     Rights.ROOM: f"({_PRIVATE} {_IS_MEMBER} OR {_WAS_MEMBER} END)",
 }
@@ -39,7 +39,7 @@ _VISIBLE = {
 _NOT_IGNORED = "NOT EXISTS (SELECT 1 FROM ignored WHERE account_id = :reader AND other_id = m.sender_id)"
 SHOWN = f"m.kind <> '{Kind.ERASED}'"
 _SAID = f"m.kind IN ('{Kind.POST}', '{Kind.NOTICE}')"
-_COLUMNS = "m.msgid, m.kind, sender.name, m.sender_user, recipient.name, subject.name, m.text, m.tags, m.time_us"
+COLUMNS = "m.msgid, m.kind, sender.name, m.sender_user, recipient.name, subject.name, m.text, m.tags, m.time_us"
 _JOINS = (
     " JOIN conversation AS c ON c.id = m.conversation_id"
     " JOIN account AS sender ON sender.id = m.sender_id"
@@ -152,7 +152,7 @@ class HistoryReader:
             return None
         if point.msgid:
             sql = f"SELECT m.sequence{_FROM} WHERE c.id = :conversation AND m.msgid = :msgid"
-            sql += f" AND {_VISIBLE[self.rights]}"
+            sql += f" AND {VISIBLE[self.rights]}"
             row = connection.execute(sql, {**values, "msgid": point.msgid}).fetchone()
             if row is None:
                 raise NoSuchMessage
@@ -183,14 +183,14 @@ class HistoryReader:
         after, before, limit = bounds
         if limit <= 0:
             return []
-        conditions = ["c.id = :conversation", _VISIBLE[self.rights], _NOT_IGNORED]
+        conditions = ["c.id = :conversation", VISIBLE[self.rights], _NOT_IGNORED]
         if after is not None:
             conditions.append("m.sequence > :after")
         if before is not None:
             conditions.append("m.sequence < :before")
         conditions.append(SHOWN if query.events else _SAID)
         order = "DESC" if newest else "ASC"
-        sql = f"SELECT {_COLUMNS}{_FROM} WHERE {' AND '.join(conditions)} ORDER BY m.sequence {order} LIMIT :limit"
+        sql = f"SELECT {COLUMNS}{_FROM} WHERE {' AND '.join(conditions)} ORDER BY m.sequence {order} LIMIT :limit"
         rows = list(connection.execute(sql, {**values, "after": after, "before": before, "limit": limit}))
         return rows[::-1] if newest else rows
 
@@ -198,7 +198,7 @@ class HistoryReader:
         sql = (
             "SELECT name, time_us FROM (SELECT coalesce(room.name, other.name) AS name,"
             f" (SELECT m.time_us FROM message AS m WHERE m.conversation_id = c.id AND {_SAID} AND {_NOT_IGNORED}"
-            f" AND {_VISIBLE[self.rights]} ORDER BY m.sequence DESC LIMIT 1) AS time_us FROM conversation AS c"
+            f" AND {VISIBLE[self.rights]} ORDER BY m.sequence DESC LIMIT 1) AS time_us FROM conversation AS c"
             " LEFT JOIN room ON room.id = c.room_id LEFT JOIN account AS other"
             " ON other.id = CASE WHEN c.low_id = :reader THEN c.high_id ELSE c.low_id END"
             " WHERE c.id IN (SELECT k.id FROM conversation AS k JOIN membership AS s ON s.room_id = k.room_id"
@@ -217,7 +217,7 @@ class HistoryReader:
         places = self._places(connection, query)
         if not places:
             return []
-        conditions = ["message_words MATCH :match", _VISIBLE[self.rights], _NOT_IGNORED]
+        conditions = ["message_words MATCH :match", VISIBLE[self.rights], _NOT_IGNORED]
         if query.sender_id is not None:
             conditions.append("m.sender_id = :sender")
         if query.after_ms is not None:
@@ -225,7 +225,7 @@ class HistoryReader:
         if query.before_ms is not None:
             conditions.append("m.time_us < :before")
         sql = (
-            f"SELECT {_COLUMNS}, room.name FROM message_words AS w JOIN message AS m ON m.id = w.rowid"
+            f"SELECT {COLUMNS}, room.name FROM message_words AS w JOIN message AS m ON m.id = w.rowid"
             f"{_JOINS} LEFT JOIN room ON room.id = c.room_id WHERE {' AND '.join(conditions)}"
             " ORDER BY w.rowid DESC LIMIT :limit"
         )
