@@ -107,7 +107,7 @@ class Engine:
                 self._encoder.finish(outcome)
                 outcomes.append(outcome)
         self._commit(outcomes)
-        self.forgetting.hold(outcomes, self._now_us)
+        outcomes += [*self.forgetting.settle(outcomes, self._now_us)]
         if self._recovered:
             self._recovered = False
             outcomes.append(self._done((*rooms_agreed(self.hub, self._rooms_lost), *replays_resumed(self.hub))))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from secure_chat.chat.forgetting import ROUND_SECONDS, Progress
@@ -13,6 +13,8 @@ IDLE_PAUSE_US = 5_000
 """Between two steps while nothing else happens."""
 BUSY_PAUSE_US = 100_000
 """The same while people talk; and while another thread is waited for."""
+FAILED_PAUSE_US = 60_000_000
+"""After a step that failed."""
 WAIT_US = 45_000_000
 """How long the command-line tool waits for an erasure; then it is told that it goes on."""
 ROUND_US = ROUND_SECONDS * 1_000_000
@@ -31,15 +33,22 @@ class ForgettingRounds:
         self.due_us: int | None = None
         """When the next step is due; None before `begin`."""
         self._waiting: list[_Waiting] = []
+        self._step: Outcome | None = None
+        """That of this tick."""
 
     def begin(self) -> None:
         """From here on there are steps, the first at once."""
         self.due_us = 0
 
-    def hold(self, outcomes: Iterable[Outcome], now_us: int) -> None:
-        """Answer those that have begun an erasure only at its end. `outcomes`: of a tick that was committed, or is
-        answered as one that was not.
+    def settle(self, outcomes: Iterable[Outcome], now_us: int) -> Iterator[Outcome]:
+        """After a tick's commit, or when its failure is in its outcomes: those that have begun an erasure will be
+        answered at its end; where a step failed, those that wait for that are told.
         """
+        if self._step is not None and "error" in self._step.answer:
+            # Not at once: with a full disk that would be tried, and the store reopened, all the time.
+            self.due_us = now_us + FAILED_PAUSE_US
+            yield from self._told(self._step.answer)
+        self._step = None
         for outcome in outcomes:
             if outcome.answered is not None and outcome.answer.get("erasing") == BEGINS:
                 outcome.answer["erasing"] = GOES_ON
@@ -50,18 +59,21 @@ class ForgettingRounds:
 
     def went_on(self, step: Outcome, now_us: int, *, idle: bool) -> Iterator[Outcome]:
         """After a step; who need not wait any more is answered. `idle`: nothing else happened in the tick."""
+        self._step = step
         progress = step.answer.get("progress", Progress.WAITS)
-        error = step.answer.get("error")
-        if progress is Progress.DONE or error is not None:
+        if progress is Progress.DONE:
             self.due_us = now_us + ROUND_US
+            yield from self._told({"erasing": ENDED})
         else:
             self.due_us = now_us + (IDLE_PAUSE_US if idle and progress is Progress.GOES_ON else BUSY_PAUSE_US)
-        for waiting in [*self._waiting]:
-            if progress is Progress.DONE:
-                waiting.outcome.answer["erasing"] = ENDED
-            elif error is not None:
-                waiting.outcome.answer["error"] = error
-            elif now_us < waiting.until_us:
-                continue
+        late = [waiting for waiting in self._waiting if waiting.until_us <= now_us]
+        for waiting in late:
             self._waiting.remove(waiting)
             yield waiting.outcome
+
+    def _told(self, news: Mapping[str, object]) -> Iterator[Outcome]:
+        """All who wait are answered, with this in it."""
+        waiting, self._waiting = self._waiting, []
+        for one in waiting:
+            one.outcome.answer.update(news)
+            yield one.outcome
