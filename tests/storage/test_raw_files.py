@@ -18,8 +18,9 @@ from tests.storage.forgetting_contract import forget_all
 
 MARK = "qzxw"
 """Words end in it: the index leaves out how a word begins like the one before, but not how it ends."""
+pytestmark = pytest.mark.once
 OTHER = "qyxw"
-MESSAGES = 3_000
+MESSAGES = 2_000
 FIRST_TOMBSTONE_PAGE = 65_536 << 37
 """Where FTS5 keeps what is deleted and not merged yet (`fts5_index.c`, FTS5_TOMBSTONE_ROWID)."""
 CHANCE = random.Random(5)
