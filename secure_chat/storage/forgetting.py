@@ -1,8 +1,8 @@
 """Forgetting in small steps, by the writer's connection: see `schema/0006_forgetting.sql` for what stays.
 
 Measured with a million messages in 200 conversations (`scripts/bench_store.py`), steps with their commits: erasing
-1.6 ms (p99 2.2), pruning 1.4 ms (p99 2.1), merging the index about 2 ms, but FTS5 copies the list of a word whole:
-once in a merge a step takes 0.15 to 0.3 s for a word that is in every one of the million, as some posts do anyway.
+1.6 ms (p99 2.2), pruning 1.4 ms (p99 2.1), merging the index 1.6 ms (p99 2.6). But FTS5 copies the list of a
+word as a whole: for a word that is in every one of the million, one step of a merge takes 0.15 to 0.3 s.
 """
 
 from __future__ import annotations
