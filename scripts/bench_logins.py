@@ -34,7 +34,7 @@ from tests.e2e.irc_client import IrcClient  # noqa: E402
 from tests.e2e.server_process import PASSWORD, ServerProcess  # noqa: E402
 
 PEOPLE = [f"guest{number}" for number in range(20)]
-AT_ONCE = 8
+AT_ONCE = 64
 LOGINS = {"token": 2_000, "password, bcrypt 4": 400, "password, bcrypt 12": 20}
 ENGINE_LOGINS = 20_000
 PER_TICK = 20

@@ -10,7 +10,6 @@ from secure_chat.chat.deliveries import (
     Delivery,
     Enrol,
     LogLine,
-    PageOnDrain,
     ToRoom,
     ToSession,
     ToSessions,
@@ -178,7 +177,6 @@ def _settings_set(hub: Hub, effect: fx.SettingsSet) -> Iterator[Delivery]:
     return iter(())
 
 
-@_applies(fx.DeliveredThrough)
 @_applies(fx.LoginRemembered)
 @_applies(fx.Audited)
 @_applies(fx.Forgot)
@@ -187,9 +185,37 @@ def _kept_in_store_only(hub: Hub, effect: object) -> Iterator[Delivery]:
     return iter(())
 
 
+@_applies(fx.PositionSet)
+def _position_set(hub: Hub, effect: fx.PositionSet) -> Iterator[Delivery]:
+    hub.positions.setdefault(effect.account_id, {})[effect.device] = effect.position
+    hub.unwritten.pop((effect.account_id, effect.device), None)
+    return iter(())
+
+
+@_applies(fx.PositionMoved)
+def _position_moved(hub: Hub, effect: fx.PositionMoved) -> Iterator[Delivery]:
+    hub.positions.setdefault(effect.account_id, {})[effect.device] = effect.position
+    hub.unwritten[effect.account_id, effect.device] = None
+    return iter(())
+
+
+@_applies(fx.PositionGone)
+def _position_gone(hub: Hub, effect: fx.PositionGone) -> Iterator[Delivery]:
+    hub.positions.get(effect.account_id, {}).pop(effect.device, None)
+    hub.unwritten.pop((effect.account_id, effect.device), None)
+    return iter(())
+
+
+@_applies(fx.Stored)
+def _stored(hub: Hub, effect: fx.Stored) -> Iterator[Delivery]:
+    hub.last_id = effect.message_id
+    return iter(())
+
+
 @_applies(fx.SessionSet)
 def _session_set(hub: Hub, effect: fx.SessionSet) -> Iterator[Delivery]:
     hub.sessions[effect.session.id] = effect.session
+    (hub.replaying.discard if effect.session.replay is None else hub.replaying.add)(effect.session.id)
     return iter(())
 
 
@@ -256,6 +282,7 @@ def _shown_coming(hub: Hub, room: Room, account_id: int, now_us: int) -> Iterato
 @_applies(fx.SessionGone)
 def _session_gone(hub: Hub, effect: fx.SessionGone) -> Iterator[Delivery]:
     session = hub.sessions.pop(effect.session_id)
+    hub.replaying.discard(session.id)
     presence = None if session.account_id is None else hub.presence.get(session.account_id)
     if presence is None or session.account_id is None or session.id not in presence.sessions:
         return
@@ -266,11 +293,6 @@ def _session_gone(hub: Hub, effect: fx.SessionGone) -> Iterator[Delivery]:
     if not presence.sessions:
         presence.lingers_until_us = effect.lingers_until_us
         hub.lingering.add(session.account_id)
-    elif session.replaying:
-        # What it has not been given yet goes to another device, or the next live message would end its turn.
-        heir = hub.sessions[presence.sessions[0]].but(replaying=True)
-        hub.sessions[heir.id] = heir
-        yield PageOnDrain(heir.id)
 
 
 @_applies(fx.LingeringEnded)

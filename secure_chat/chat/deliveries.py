@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from secure_chat.chat.history import Question
+from secure_chat.chat.history import MissedQuery, Question
 from secure_chat.protocol.capabilities import Profile
 from secure_chat.protocol.message import Message, Secret
 from secure_chat.protocol.relay import Relayed
@@ -124,14 +124,29 @@ class ReadHistory:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadMissed:
+    """Ask a reader for the next page of what a session missed; its answer comes as `MissedRead`.
+
+    `ids` are those found before and not given yet; None to look for them.
+    """
+
+    session_id: int
+    query: MissedQuery
+    ids: tuple[int, ...] | None
+    profile: Profile
+    batch: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Encoded:
-    """Lines for one session that are encoded already."""
+    """Lines for one session, encoded already: with them it has everything up to `message_id` (0: says nothing)."""
 
     session_id: int
     data: bytes = field(repr=False)
+    message_id: int = 0
 
 
-Job = CheckPassword | HashPassword | ReadHistory
+Job = CheckPassword | HashPassword | ReadHistory | ReadMissed
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +184,7 @@ Delivery = (
     | CheckPassword
     | HashPassword
     | ReadHistory
+    | ReadMissed
     | Encoded
     | MoreTime
     | PageOnDrain

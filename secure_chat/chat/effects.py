@@ -16,6 +16,7 @@ from secure_chat.chat.deliveries import Delivery
 from secure_chat.chat.devices import Device
 from secure_chat.chat.forgetting import Forgetting
 from secure_chat.chat.messages import Conversation, NewMessage
+from secure_chat.chat.positions import Position
 from secure_chat.chat.rooms import Ban, Role, RoomRecord
 from secure_chat.chat.sessions import Session
 from secure_chat.chat.settings import Settings
@@ -85,11 +86,20 @@ class Invited:
 
 
 @dataclass(frozen=True, slots=True)
-class DeliveredThrough:
-    """All private messages to the account up to this one need not be given again."""
+class PositionSet:
+    """Where a device is, is kept."""
 
     account_id: int
-    msgid: str
+    device: str
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class PositionGone:
+    """A device's position is forgotten."""
+
+    account_id: int
+    device: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +202,8 @@ Durable = (
     | BanSet
     | BanGone
     | Invited
-    | DeliveredThrough
+    | PositionSet
+    | PositionGone
     | LoginRemembered
     | Audited
     | CodeSet
@@ -261,6 +272,22 @@ class MarkerShown:
 
 
 @dataclass(frozen=True, slots=True)
+class PositionMoved:
+    """A device has received more; that is kept a little later."""
+
+    account_id: int
+    device: str
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The store has numbered the messages of a command; this is the last one's number."""
+
+    message_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class LoginFailed:
     """A password was wrong."""
 
@@ -299,6 +326,8 @@ Passing = (
     | LingeringEnded
     | RoomShown
     | MarkerShown
+    | PositionMoved
+    | Stored
     | LoginFailed
     | LoginSucceeded
     | Registered

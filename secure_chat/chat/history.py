@@ -81,4 +81,22 @@ class SearchQuery:
     before_ms: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class MissedQuery:
+    """What `reader_id` may read beyond the message `after_id` and has not said itself from this device.
+
+    Of each conversation the newest `limit`. `own_private`: also what other devices of the account said in private.
+    `reader` is the account's name; `host` stands in every source.
+    """
+
+    reader_id: int
+    reader: str
+    device: str
+    after_id: int
+    limit: int
+    rights: Rights
+    host: str
+    own_private: bool
+
+
 Question = HistoryQuery | TargetsQuery | SearchQuery

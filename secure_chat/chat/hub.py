@@ -8,6 +8,7 @@ from secure_chat.chat.accounts import Account
 from secure_chat.chat.codes import Code, Purpose
 from secure_chat.chat.devices import Device
 from secure_chat.chat.ports import Snapshot
+from secure_chat.chat.positions import Position
 from secure_chat.chat.rooms import Role, Room
 from secure_chat.chat.sessions import Presence, Session
 from secure_chat.chat.settings import Settings
@@ -42,6 +43,14 @@ class Hub:
         """By an account: the accounts that do not want to see what it says."""
         self.last_us = 0
         """The time of the last message when the state was loaded."""
+        self.last_id = 0
+        """The number of the last message, as the store numbers them."""
+        self.positions: dict[int, dict[str, Position]] = {}
+        """By account and device."""
+        self.unwritten: dict[tuple[int, str], None] = {}
+        """The positions, by account and device, that have moved and are not kept yet; the first to move first."""
+        self.replaying: set[int] = set()
+        """Sessions that are still being given what they missed."""
         self.markers: dict[int, dict[int, int]] = {}
         """By account and `other_end`: up to when (ms since 1970 UTC) it has read."""
         self.throttle = Throttle()
@@ -64,7 +73,12 @@ class Hub:
             self.rooms[room_id].invited.add(account_id)
         for room_id, account_id, until_us in snapshot.room_mutes:
             self.rooms[room_id].muted[account_id] = until_us
-        self.last_us = snapshot.last_us
+        self.last_us, self.last_id = snapshot.last_us, snapshot.last_id
+        # What devices have received stays true, whatever was not written of it.
+        moved = [(*key, self.positions[key[0]][key[1]]) for key in self.unwritten]
+        self.positions = {}
+        for account_id, name, position in (*snapshot.positions, *moved):
+            self.positions.setdefault(account_id, {})[name] = position
         self.markers = {}
         for account_id, end, time_ms in snapshot.markers:
             self.markers.setdefault(account_id, {})[end] = time_ms

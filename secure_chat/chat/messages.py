@@ -94,7 +94,7 @@ class PostId:
 class NewMessage:
     """A message to be stored. `time_us` is µs since 1970 UTC; `relayed` is what people see of it.
 
-    `subject_id` is the account that a KICK is about.
+    `subject_id` is the account that a KICK is about. `device` is that of the session that says it.
     """
 
     conversation: Conversation
@@ -104,6 +104,7 @@ class NewMessage:
     relayed: Relayed
     post_id: PostId | None = None
     subject_id: int | None = None
+    device: str | None = None
 
     @property
     def msgid(self) -> str:

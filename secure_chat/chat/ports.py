@@ -11,10 +11,13 @@ from secure_chat.chat.codes import Code
 from secure_chat.chat.devices import Device
 from secure_chat.chat.effects import Durable
 from secure_chat.chat.forgetting import Forgetting
+from secure_chat.chat.history import MissedQuery
 from secure_chat.chat.messages import StoredMessage
+from secure_chat.chat.positions import Position
 from secure_chat.chat.rooms import Ban, Role, RoomRecord
 from secure_chat.errors import StorageError
 from secure_chat.protocol.message import Secret
+from secure_chat.protocol.relay import Relayed
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +39,12 @@ class Snapshot:
     """(who ignores, whom)"""
     markers: Sequence[tuple[int, int, int]] = ()
     """(account, `other_end` of the conversation, up to when it has read, in ms)"""
+    positions: Sequence[tuple[int, str, Position]] = ()
+    """(account, device, up to where it has received)"""
     last_us: int = 0
     """The time of the last message, in µs since 1970 UTC."""
+    last_id: int = 0
+    """Its number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +86,10 @@ class Store(Protocol):
     def load(self) -> Snapshot:
         """The durable state. Raises StoreFailed."""
 
-    def stage(self, effects: Sequence[Durable]) -> None:
+    def stage(self, effects: Sequence[Durable]) -> int:
         """Do one command's effects, all or none, in the tick's transaction; nothing is on disk yet.
 
+        The number of the last message among them, 0 where there is none: later messages have greater numbers.
         Raises AlreadyPosted, PostIdReused, Conflict (the tick goes on) or StoreFailed (the tick is lost).
         """
 
@@ -91,8 +99,10 @@ class Store(Protocol):
     def recover(self) -> bool:
         """After StoreFailed: reopen everything; whether the failed tick is on disk. Raises StoreFailed."""
 
-    def undelivered(self, account_id: int, limit: int) -> list[StoredMessage]:
-        """The oldest private messages to the account that are not delivered yet. Raises StoreFailed."""
+    def missed(self, query: MissedQuery, at_most: int) -> list[Relayed] | None:
+        """What the query asks for, those of the tick included, oldest first; None where it is more than `at_most`.
+        Raises StoreFailed.
+        """
 
     def logged_in_from(self, account_id: int, address: str, since_us: int) -> bool:
         """Whether the account logged in from the address since then. Raises StoreFailed."""

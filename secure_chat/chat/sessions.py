@@ -8,6 +8,7 @@ from enum import Enum, auto
 from operator import attrgetter
 from typing import Any
 
+from secure_chat.chat.positions import Replay
 from secure_chat.protocol.capabilities import Capability, Profile, profile_of
 from secure_chat.protocol.message import Secret
 from secure_chat.protocol.sasl import Chunks
@@ -47,7 +48,9 @@ class Session:
     `nick` is the one asked for; from WELCOMED on the account's name counts. `account_id` and `epoch` are set
     once it has authenticated. `password` waits from PASS to the end of registration. `sasl` and
     `new_password` hold the chunks of an AUTHENTICATE or PASSWORD under way. `waiting`: an answer from another
-    thread is due, and no line is processed before. `replaying`: missed messages are still being given.
+    thread is due, and no line is processed before. `replay`: missed messages are still being given, and what is
+    said now waits for its turn. `device` is the one that the login names; from WELCOMED on its `device_key`.
+    `proven_id`: everything up to this message has been received.
     `token` is the digest of the device's token that it logged in with, or was given; None without one.
     """
 
@@ -71,7 +74,8 @@ class Session:
     token: bytes | None = field(default=None, repr=False)
     waiting: bool = False
     away: str | None = None
-    replaying: bool = False
+    replay: Replay | None = None
+    proven_id: int = 0
 
     def but(self, **changes: Any) -> Session:
         """The same session with these fields changed; a phase only along TRANSITIONS."""

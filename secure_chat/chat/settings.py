@@ -58,6 +58,8 @@ class Settings:
     history_messages: int = 1000
     search_messages: int = 100
     history_rights: Rights = Rights.MEMBERSHIP
+    replay_messages: int = 100
+    """Of one conversation, to a client that cannot ask itself."""
     keep_days: int = 0
     """After how many days messages are forgotten; 0 is never."""
     grace_seconds: float = 15

@@ -91,7 +91,7 @@ def _shown_names(hub: Hub, session: Session, room: Room) -> list[str]:
 
 
 def packed(words: Iterable[str], room_bytes: int) -> Iterator[str]:
-    """Words joined by spaces into as few texts of at most `room_bytes` as they fit into, in order. No word is longer."""
+    """Words joined by spaces into as few texts of at most `room_bytes` as they fit into. No word is longer."""
     text = " ".join(words).encode()
     start = 0
     while len(text) - start > room_bytes:

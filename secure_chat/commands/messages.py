@@ -6,8 +6,8 @@ import hashlib
 import re
 
 from secure_chat.chat.accounts import Account
-from secure_chat.chat.deliveries import PageOnDrain, ToRoom, ToSessions
-from secure_chat.chat.effects import Append, DeliveredThrough, SessionSet
+from secure_chat.chat.deliveries import ToRoom, ToSessions
+from secure_chat.chat.effects import Append
 from secure_chat.chat.errors import CommandError, no_such_nick
 from secure_chat.chat.messages import (
     POST_ID_LIMIT_CHARACTERS,
@@ -28,7 +28,6 @@ from secure_chat.protocol.names import fold, is_room
 from secure_chat.protocol.numerics import Numeric
 from secure_chat.protocol.relay import Relayed, format_time
 
-PAGE_MESSAGES = 200
 _POST_ID = re.compile(rf"[!-~]{{1,{POST_ID_LIMIT_CHARACTERS}}}")
 
 
@@ -67,11 +66,11 @@ def _post(ctx: Context, kind: Kind, target: str, text: str) -> None:
     if line.body_bytes() > LINE_LIMIT_BYTES:
         raise CommandError("Input line was too long; nothing was sent", Numeric.ERR_INPUTTOOLONG)
     where: Conversation = InRoom(room.id) if room else Between(ctx.account.id, person.id)
-    user = ctx.hub.presence[ctx.account.id].user
-    ctx.add(Append(NewMessage(where, kind, ctx.account.id, user, line, _post_id(ctx, name, target, text))))
+    user, post_id = ctx.hub.presence[ctx.account.id].user, _post_id(ctx, name, target, text)
+    ctx.add(Append(NewMessage(where, kind, ctx.account.id, user, line, post_id, device=ctx.session.device)))
     _show(ctx, room, person, line)
-    if room is None:
-        _note_receipt(ctx, kind, person, line)
+    if room is None and kind is Kind.POST:
+        _tell_away(ctx, person)
     place = room.name if room else "(private)"
     said = {"text": text} if ctx.settings.log_messages else {}
     ctx.log("message", sender=ctx.account.name, place=place, characters=len(text), **said)
@@ -115,29 +114,26 @@ def _check_may_speak(ctx: Context, room: Room | None, target: str) -> None:
 
 
 def _show(ctx: Context, room: Room | None, person: Account, line: Relayed) -> None:
-    session = ctx.session
+    """Show it to whoever is to see it now; sessions that are being given what they missed get it after that."""
+    session, replaying = ctx.session, ctx.hub.replaying
     if session.has(Capability.ECHO_MESSAGE):
         ctx.tell(line)
     if room is not None:
-        ctx.add(ToRoom(room.id, line, (session.id, *ctx.hub.deaf_to(ctx.account.id))))
+        ctx.add(ToRoom(room.id, line, (session.id, *ctx.hub.deaf_to(ctx.account.id), *replaying)))
         return
     # To oneself: the message comes beside the echo, and has no label (IRCv3 `labeled-response`, "Tags").
     told = []
     if not ctx.hub.ignores(person.id, ctx.account.id):
-        told = [s.id for s in ctx.hub.sessions_of(person.id) if not s.replaying]
+        told = [s.id for s in ctx.hub.sessions_of(person.id)]
     if person.id != ctx.account.id:
         own = ctx.hub.sessions_of(ctx.account.id)
         told += [s.id for s in own if s.id != session.id and ctx.hub.shows_own_private(s)]
-    ctx.add(ToSessions(tuple(told), line))
+    ctx.add(ToSessions(tuple(id_ for id_ in told if id_ not in replaying), line))
 
 
-def _note_receipt(ctx: Context, kind: Kind, person: Account, line: Relayed) -> None:
-    sessions = ctx.hub.sessions_of(person.id)
-    if sessions and not any(session.replaying for session in sessions):
-        assert line.msgid is not None
-        ctx.add(DeliveredThrough(person.id, line.msgid))
+def _tell_away(ctx: Context, person: Account) -> None:
     away = ctx.hub.away_text(person.id)
-    if away is not None and kind is Kind.POST:
+    if away is not None:
         ctx.reply(Numeric.RPL_AWAY, person.name, away)
 
 
@@ -173,21 +169,3 @@ def relayed_again(ctx: Context, stored: StoredMessage) -> Relayed:
         stored.msgid,
         stored.client_tags,
     )
-
-
-def replay_page(ctx: Context) -> None:
-    """Give the session the next missed private messages, and go on when it has taken them.
-
-    They are noted as delivered in the same tick; where that is lost, the page comes again once the store works.
-    """
-    ctx.if_lost.append(SessionSet(ctx.session.but(replaying=True)))
-    missed = ctx.store.undelivered(ctx.account.id, PAGE_MESSAGES)
-    for stored in missed:
-        if not ctx.hub.ignores(ctx.account.id, stored.sender_id):
-            ctx.tell(relayed_again(ctx, stored))
-    if missed:
-        ctx.add(DeliveredThrough(ctx.account.id, missed[-1].msgid))
-    if len(missed) == PAGE_MESSAGES:
-        ctx.add(PageOnDrain(ctx.session.id))
-    else:
-        ctx.change_session(replaying=False)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from secure_chat.chat.deliveries import PageOnDrain, Reprofile, Welcomed
+from secure_chat.chat.deliveries import Reprofile, Welcomed
 from secure_chat.chat.effects import Attached, Effect, LoginSucceeded, MemberGone, MemberSet
 from secure_chat.chat.errors import Hopeless
 from secure_chat.chat.rooms import BANS_LIMIT, TOPIC_LIMIT_BYTES, Role
 from secure_chat.chat.sessions import Phase
 from secure_chat.commands.context import Context
 from secure_chat.commands.login import start_login
+from secure_chat.commands.missed import begin_replay
 from secure_chat.commands.queries import lusers, motd
+from secure_chat.commands.receipts import find_position, tell_of_sharing
 from secure_chat.protocol import modes
 from secure_chat.protocol.message import Message
 from secure_chat.protocol.names import (
@@ -68,19 +70,19 @@ def _let_in(ctx: Context) -> None:
         raise Hopeless(
             "Too many devices of this account are connected; disconnect one first", code="TOO_MANY_SESSIONS"
         )
-    replaying = not others
     asked_for, source = session.nick, f"{session.nick}!{session.user}@{ctx.settings.host}"
-    ctx.change_session(phase=Phase.WELCOMED, nick=account.name, replaying=replaying, password=None)
+    ctx.change_session(phase=Phase.WELCOMED, nick=account.name, password=None)
     if asked_for != account.name:
         ctx.tell(Message("NICK", (account.name,), source))
+    find_position(ctx)
     rooms = len(ctx.hub.rooms_of.get(account.id, ()))
     ctx.add(Reprofile(session.id, session.profile), Welcomed(session.id, rooms))
     _greet(ctx)
     ctx.log("login", session=session.id, account=account.name, address=session.address)
     ctx.if_lost += ctx.closing(ctx.session, "The server could not write to its disk; try again later")
     ctx.add(*lobby_membership(ctx, account.id), *_ended_by_bans(ctx), Attached(session.id, ctx.now_us))
-    if replaying:
-        ctx.add(PageOnDrain(session.id))
+    tell_of_sharing(ctx)
+    begin_replay(ctx)
 
 
 def _ended_by_bans(ctx: Context) -> Iterator[Effect]:

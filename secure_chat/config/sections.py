@@ -141,6 +141,15 @@ class History(Section, frozen=True):
         ),
     ] = 0
 
+    replay_messages: Annotated[
+        int,
+        Meta(ge=1, le=10_000),
+        _says(
+            "Missed messages of one conversation that a client which cannot ask for history itself gets when it "
+            "connects: the newest ones, and a line that says how many more there are."
+        ),
+    ] = 100
+
 
 class Limits(Section, frozen=True):
     """What one peer may use. What a session does costs points, which it gets back with time."""

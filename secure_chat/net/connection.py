@@ -12,6 +12,7 @@ from enum import Enum, auto
 from secure_chat.errors import ProtocolError
 from secure_chat.net.bucket import Bucket
 from secure_chat.net.limits import Limits
+from secure_chat.net.receipts import Receipts
 from secure_chat.net.tls import TlsChannel
 from secure_chat.protocol.lines import LineBuffer
 from secure_chat.protocol.message import Message, parse
@@ -77,6 +78,7 @@ class Connection:
         "pending",
         "pending_bytes",
         "pinged_at",
+        "receipts",
         "refused_since",
         "slow_since",
         "socket",
@@ -126,6 +128,7 @@ class Connection:
         self.slow_since: float | None = None
         self.deadline: float | None = now + limits.handshake_seconds
         self.tell_drained = False
+        self.receipts = Receipts()
         self.goodbye_sent = False
         self.close_reason = ""
         self.watched = 0

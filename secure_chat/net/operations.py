@@ -25,27 +25,30 @@ class Adopt:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send these bytes to one connection."""
+    """Send these bytes to one connection. With them it has everything up to `message_id`; 0 says nothing."""
 
     connection_id: int
     data: bytes
+    message_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class SendEach:
-    """Send to several connections, to each in its form."""
+    """Send to several connections, to each in its form. `message_id` as in Send."""
 
     connection_ids: tuple[int, ...]
     variants: Variants
+    message_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """Send to all subscribers of a topic but those in `skip`."""
+    """Send to all subscribers of a topic but those in `skip`. `message_id` as in Send."""
 
     topic: int
     variants: Variants
     skip: tuple[int, ...] = ()
+    message_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,4 +169,12 @@ class Drained:
     connection_id: int
 
 
-Report = Opened | Received | Lost | Drained
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """The peer has shown that it has received everything up to `message_id`."""
+
+    connection_id: int
+    message_id: int
+
+
+Report = Opened | Received | Lost | Drained | Proven

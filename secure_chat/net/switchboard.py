@@ -24,16 +24,18 @@ class Switchboard:
         self.dirty: dict[int, Connection] = {}
         self._topics: dict[int, dict[int, Connection]] = {}
         self._named: dict[int, None] = {}
-        self._run: list[op.Variants] = []
+        self._run: list[op.Publish] = []
         self._run_topic: int | None = None
+        self._now = 0.0
 
     def open(self, connection_id: int) -> Connection | None:
         """The connection of this number, where lines can be sent to it."""
         connection = self.connections.get(connection_id)
         return connection if connection is not None and connection.stage is Stage.OPEN else None
 
-    def begin(self, batch: Sequence[op.Operation]) -> None:
-        """Get ready for a batch: who is named in it is served line by line."""
+    def begin(self, batch: Sequence[op.Operation], now: float) -> None:
+        """Get ready for a batch: who is named in it is served line by line. `now`: seconds, monotonic."""
+        self._now = now
         for operation in batch:
             if isinstance(operation, op.Publish):
                 self._named.update(dict.fromkeys(operation.skip))
@@ -49,14 +51,14 @@ class Switchboard:
 
     def send(self, operation: op.Send) -> None:
         """Put bytes behind what is pending for one connection."""
-        self._put(self.open(operation.connection_id), operation.data)
+        self._put(self.open(operation.connection_id), operation.data, operation.message_id)
 
     def send_each(self, operation: op.SendEach) -> None:
         """The same for several connections, to each in its form."""
         for connection_id in operation.connection_ids:
             connection = self.open(connection_id)
             if connection is not None:
-                self._put(connection, operation.variants.get(connection.form))
+                self._put(connection, operation.variants.get(connection.form), operation.message_id)
 
     def publish(self, operation: op.Publish) -> None:
         """The same for all subscribers of a topic but one."""
@@ -66,16 +68,18 @@ class Switchboard:
         for connection_id in self._named:
             connection = subscribers.get(connection_id)
             if connection is not None and connection_id not in operation.skip:
-                self._put(connection, operation.variants.get(connection.form))
+                self._put(connection, operation.variants.get(connection.form), operation.message_id)
         if operation.topic != self._run_topic:
             self._end_run()
             self._run_topic = operation.topic
-        self._run.append(operation.variants)
+        self._run.append(operation)
 
-    def _put(self, connection: Connection | None, data: bytes | None) -> None:
+    def _put(self, connection: Connection | None, data: bytes | None, message_id: int) -> None:
         if connection is not None and data is not None:
             connection.add(data)
             self.dirty[connection.id] = connection
+            if message_id:
+                connection.receipts.deliver(message_id, self._now)
 
     def _end_run(self) -> None:
         """Put the run of publications behind what is pending for the subscribers that the batch does not name."""
@@ -85,18 +89,21 @@ class Switchboard:
         if not run:
             return
         joined: dict[int, bytes] = {}
-        named, dirty = self._named, self.dirty
+        named, dirty, now = self._named, self.dirty, self._now
+        message_id = max(operation.message_id for operation in run)
         for connection_id, connection in subscribers.items():
             if connection_id in named:
                 continue
             data = joined.get(connection.form)
             if data is None:
-                data = b"".join(variants.get(connection.form, b"") for variants in run)
+                data = b"".join(operation.variants.get(connection.form, b"") for operation in run)
                 joined[connection.form] = data
             if data:
                 connection.pending.append(data)
                 connection.pending_bytes += len(data)
                 dirty[connection_id] = connection
+                if message_id:
+                    connection.receipts.deliver(message_id, now)
 
     def subscribe(self, operation: op.Subscribe) -> None:
         """From here on the connection gets what is published to the topic."""

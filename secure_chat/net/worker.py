@@ -115,7 +115,7 @@ class Worker:
         events = self._selector.select(0 if self._undecrypted else waiting)
         now = time.monotonic()
         for batch in self.inbox.take():
-            self._board.begin(batch)
+            self._board.begin(batch, now)
             for operation in batch:
                 self._carry_out[type(operation)](operation, now)
             self._board.end()
@@ -179,7 +179,7 @@ class Worker:
             if bucket.empty and not connection.exempt:
                 break
             line, size = unread[0]
-            if _is_own_pong(line):
+            if _is_own_pong(line) or self._is_receipt(connection, line):
                 unread.popleft()
                 continue
             if not self._submit(op.Received(connection.id, line), False):
@@ -198,6 +198,15 @@ class Worker:
         elif connection.has_more and connection.wants_to_read:
             self._undecrypted[connection.id] = connection
         self._watch(connection)
+
+    def _is_receipt(self, connection: Connection, line: Message | ProtocolError) -> bool:
+        """Whether a line answers our question for a receipt. A QUIT may tell that all was received, too."""
+        receipts = connection.receipts
+        answered = receipts.answered(line)
+        left = isinstance(line, Message) and line.command == "QUIT"
+        if answered or (left and receipts.parted(connection.socket, connection.outstanding_bytes)):
+            self._submit(op.Proven(connection.id, receipts.proven_id), True)
+        return answered
 
     # Writing
 
@@ -278,6 +287,7 @@ class Worker:
         for connection in list(self._board.connections.values()):
             trouble = next_trouble(connection, self._limits, now)
             if trouble is None:
+                self._ask_receipt(connection, now)
                 continue
             if trouble.ping:
                 connection.pinged_at = now
@@ -290,6 +300,12 @@ class Worker:
                 continue
             self._board.dirty[connection.id] = connection
         self._flush_dirty()
+
+    def _ask_receipt(self, connection: Connection, now: float) -> None:
+        ping = connection.receipts.ask(now) if connection.stage is Stage.OPEN else b""
+        if ping:
+            connection.add(ping)
+            self._board.dirty[connection.id] = connection
 
     # Operations
 

@@ -20,6 +20,7 @@ from secure_chat.chat.accounts import Account
 from secure_chat.chat.settings import Reach
 from secure_chat.commands.history import HistoryRead
 from secure_chat.commands.login import PasswordChecked
+from secure_chat.commands.missed import MissedRead
 from secure_chat.commands.redeeming import PasswordHashed
 from secure_chat.commands.registry import COMMANDS, Weight
 from secure_chat.errors import CertificateError
@@ -240,11 +241,11 @@ class Server:
     def _prepare(self, request: dict[str, object]) -> dict[str, object]:
         return prepared(request, self._foundation.hasher, self._foundation.settings)
 
-    def _history_read(self, answer: HistoryRead) -> None:
+    def _history_read(self, answer: HistoryRead | MissedRead) -> None:
         self._queue.put(answer, always=True)
 
     def _take_job(self, job: deliveries.Job) -> None:
-        if isinstance(job, deliveries.ReadHistory):
+        if isinstance(job, deliveries.ReadHistory | deliveries.ReadMissed):
             self._history.ask(job)
         else:
             self._check_password(job)

@@ -6,8 +6,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from secure_chat.chat.deliveries import Job
+from secure_chat.commands.receipts import keep_positions
+from secure_chat.errors import StorageError
 from secure_chat.net import operations as op
 from secure_chat.net.worker import Worker
 from secure_chat.protocol.message import Message
@@ -81,6 +84,7 @@ class Dispatcher:
                     break
                 self._tick(happenings)
                 busy = len(happenings) >= BUSY_COMMANDS
+            self._keep_positions()
             self._say_goodbye()
         except BaseException as error:  # noqa: BLE001 - whatever it is, the process must not live on half-dead
             self._on_death(error)
@@ -156,6 +160,12 @@ class Dispatcher:
             index = operation.connection_id % workers
             batches[index].append(operation)
             sizes[index] += len(operation.data) if isinstance(operation, op.Send) else 0
+
+    def _keep_positions(self) -> None:
+        """Write at the end what would have been written later; what cannot be is given to devices again."""
+        with suppress(StorageError):
+            while self._engine.hub.unwritten:
+                self._engine.run_once(keep_positions)
 
     def _say_goodbye(self) -> None:
         data = Message("ERROR", (self._goodbye,)).encode()

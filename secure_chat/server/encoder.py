@@ -39,7 +39,10 @@ class Encoder:
             to.HashPassword: self._ask_pool,
             to.ReadHistory: self._ask_pool,
             to.MoreTime: self._more_time,
-            to.Encoded: lambda it, outcome: outcome.operations.append(op.Send(it.session_id, it.data)),
+            to.ReadMissed: lambda job, outcome: outcome.jobs.append(job),
+            to.Encoded: lambda it, outcome: outcome.operations.append(
+                op.Send(it.session_id, it.data, it.message_id)
+            ),
             to.PageOnDrain: self._page_on_drain,
             to.LogLine: lambda delivery, outcome: outcome.logs.append(delivery),
         }
@@ -87,18 +90,19 @@ class Encoder:
                 outcome.label_place = len(outcome.operations)
             outcome.labelled.append(line)
         else:
-            _send(outcome.operations, session.id, line.encode())
+            _send(outcome.operations, session.id, line.encode(), outcome.message_id)
 
     def _to_sessions(self, delivery: to.ToSessions, outcome: Outcome) -> None:
-        if delivery.session_ids:
-            forms = {self._profiles.get(session_id, Profile.NONE) for session_id in delivery.session_ids}
-            outcome.operations.append(op.SendEach(delivery.session_ids, _variants(delivery.line, forms)))
+        ids = delivery.session_ids
+        if ids:
+            forms = {self._profiles.get(session_id, Profile.NONE) for session_id in ids}
+            outcome.operations.append(op.SendEach(ids, _variants(delivery.line, forms), outcome.message_id))
 
     def _to_room(self, delivery: to.ToRoom, outcome: Outcome) -> None:
         if self._used is None:
             self._used = set(self._profiles.values())
         variants = _variants(delivery.line, self._used)
-        outcome.operations.append(op.Publish(delivery.room_id, variants, delivery.skip))
+        outcome.operations.append(op.Publish(delivery.room_id, variants, delivery.skip, outcome.message_id))
 
     def _enrol(self, delivery: to.Enrol, outcome: Outcome) -> None:
         outcome.operations.append(op.Subscribe(delivery.session_id, delivery.room_id))
@@ -131,13 +135,13 @@ class Encoder:
         outcome.operations.append(op.TellDrained(delivery.session_id))
 
 
-def _send(operations: list[op.Operation], session_id: int, data: bytes) -> None:
+def _send(operations: list[op.Operation], session_id: int, data: bytes, message_id: int) -> None:
     """Send to a session, in one with what was sent to it just before: a greeting is twenty lines."""
     last = operations[-1] if operations else None
     if isinstance(last, op.Send) and last.connection_id == session_id and len(last.data) < JOINED_BYTES:
-        operations[-1] = op.Send(session_id, last.data + data)
+        operations[-1] = op.Send(session_id, last.data + data, max(last.message_id, message_id))
     else:
-        operations.append(op.Send(session_id, data))
+        operations.append(op.Send(session_id, data, message_id))
 
 
 def _variants(line: Relayed, forms: Iterable[Profile]) -> dict[int, bytes]:

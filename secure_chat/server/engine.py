@@ -14,7 +14,7 @@ from functools import partial
 
 from secure_chat.chat.apply import apply
 from secure_chat.chat.deliveries import Hangup, Job
-from secure_chat.chat.effects import Effect, durable_of
+from secure_chat.chat.effects import Effect, Stored, durable_of
 from secure_chat.chat.errors import CommandError, Hopeless
 from secure_chat.chat.history import SearchQuery
 from secure_chat.chat.hub import Hub
@@ -25,26 +25,21 @@ from secure_chat.commands.forgetting import forget
 from secure_chat.commands.history import NAME as CHATHISTORY
 from secure_chat.commands.history import HistoryRead, history_answered
 from secure_chat.commands.login import PasswordChecked, remember_login
-from secure_chat.commands.messages import post_again, replay_page
+from secure_chat.commands.messages import post_again
+from secure_chat.commands.missed import MissedRead, missed_read, read_again, read_on
 from secure_chat.commands.presence import connection_lost, lingering_ended, opened
+from secure_chat.commands.receipts import keep_positions, receipt_proven
 from secure_chat.commands.redeeming import PasswordHashed, hash_settled, password_hashed, redeemed
 from secure_chat.commands.registration import password_checked, password_settled
 from secure_chat.commands.registry import OPERATIONS
 from secure_chat.commands.searching import NAME as SEARCH
 from secure_chat.errors import StorageError
-from secure_chat.net.operations import (
-    Close,
-    Drained,
-    Lost,
-    Opened,
-    Operation,
-    Received,
-    Release,
-)
+from secure_chat.net.operations import Close, Drained, Lost, Opened, Operation, Proven, Received, Release
 from secure_chat.protocol.message import NO_TAGS
+from secure_chat.server.due import Due
 from secure_chat.server.encoder import Encoder
 from secure_chat.server.forgetting import ForgettingRounds
-from secure_chat.server.happenings import Asked, ForgettingDue, Happening, LingeringDue
+from secure_chat.server.happenings import Asked, ForgettingDue, Happening, LingeringDue, PositionsDue, ReadingDue
 from secure_chat.server.lines import Line, Unit, units_of
 from secure_chat.server.outcome import Outcome
 from secure_chat.server.resumption import replays_resumed, rooms_agreed, rooms_shown, sayings
@@ -72,6 +67,7 @@ class Engine:
         self._encoder = Encoder(hub)
         self._backlog: dict[int, deque[Line]] = {}
         self.forgetting = ForgettingRounds()
+        self._due = Due(hub, self.forgetting)
         self._failure: StoreFailed | None = None
         self._store_down = False
         self._recovered = False
@@ -88,6 +84,10 @@ class Engine:
             PasswordChecked: self._password_checked,
             PasswordHashed: self._password_hashed,
             HistoryRead: self._history_read,
+            MissedRead: self._missed_read,
+            Proven: self._proven,
+            PositionsDue: lambda _: iter([self._alone(None, keep_positions)]),
+            ReadingDue: lambda _: iter([self._done(replays_resumed(self.hub))]),
             Asked: self._asked,
             LingeringDue: self._lingering_due,
             ForgettingDue: self._forgetting_due,
@@ -102,7 +102,8 @@ class Engine:
         if self._store_down and self._now_us >= self._retry_at_us:
             outcomes = self._retry()
         self._failure = None
-        for happening in (*self._due(idle=not happenings), *happenings):
+        due = self._due.happenings(self._now_us, idle=not happenings, store_down=self._store_down)
+        for happening in (*due, *happenings):
             for outcome in self._happens[type(happening)](happening):
                 self._encoder.finish(outcome)
                 outcomes.append(outcome)
@@ -145,21 +146,7 @@ class Engine:
 
     def next_due_us(self) -> int | None:
         """When something is due without anything happening, in µs since 1970 UTC."""
-        other = self._retry_at_us if self._store_down else self.forgetting.due_us
-        times = [until_us for _, until_us in self._lingering()]
-        return min([*times, *([other] if other is not None else [])], default=None)
-
-    def _lingering(self) -> Iterator[tuple[int, int]]:
-        for account_id in self.hub.lingering:
-            until_us = self.hub.presence[account_id].lingers_until_us
-            if until_us is not None:
-                yield account_id, until_us
-
-    def _due(self, *, idle: bool) -> Iterator[Happening]:
-        yield from [LingeringDue(id_) for id_, until_us in self._lingering() if until_us <= self._now_us]
-        due_us = self.forgetting.due_us
-        if due_us is not None and due_us <= self._now_us and not self._store_down:
-            yield ForgettingDue(idle)
+        return self._due.next_us(self._retry_at_us if self._store_down else None)
 
     # Failure of the store
 
@@ -227,10 +214,8 @@ class Engine:
     # What happens
 
     def _opened(self, report: Opened) -> Iterator[Outcome]:
-        outcome = Outcome(report.connection_id)
         session = Session(report.connection_id, report.address, report.exempt)
-        self._unit(outcome, lambda ctx: opened(ctx, session))
-        yield outcome
+        yield self._alone(session.id, lambda ctx: opened(ctx, session))
 
     def _received(self, report: Received) -> Iterator[Outcome]:
         session = self.hub.sessions.get(report.connection_id)
@@ -251,19 +236,27 @@ class Engine:
 
     def _lost(self, report: Lost) -> Iterator[Outcome]:
         self._backlog.pop(report.connection_id, None)
-        outcome = Outcome(report.connection_id)
-        if report.connection_id in self.hub.sessions:
-            self._unit(outcome, lambda ctx: connection_lost(ctx, report.reason))
         self._encoder.forget(report.connection_id)
-        yield outcome
+        if report.connection_id in self.hub.sessions:
+            yield self._alone(report.connection_id, lambda ctx: connection_lost(ctx, report.reason))
 
     def _drained(self, report: Drained) -> Iterator[Outcome]:
         session = self.hub.sessions.get(report.connection_id)
-        if session is not None and session.welcomed and session.replaying and not self._store_down:
-            # It has read what others may have staged in this tick: it counts only with the tick.
-            outcome = Outcome(session.id, durable=True)
-            self._unit(outcome, replay_page)
-            yield outcome
+        if session is not None and session.replay is not None and not self._store_down:
+            yield self._alone(session.id, read_on)
+
+    def _missed_read(self, answer: MissedRead) -> Iterator[Outcome]:
+        session = self.hub.sessions.get(answer.job.session_id)
+        if session is not None and session.replay is not None:
+            # At its end it is given what others may have staged in this tick: it counts only with the tick.
+            if answer.failed:
+                self._due.read_again_at(self._now_us + RETRY_US)
+            decide = read_again if self._store_down else partial(missed_read, answer=answer)
+            yield self._alone(session.id, decide, durable=not answer.later_ids)
+
+    def _proven(self, report: Proven) -> Iterator[Outcome]:
+        if report.connection_id in self.hub.sessions:
+            yield self._alone(report.connection_id, partial(receipt_proven, message_id=report.message_id))
 
     def _password_checked(self, answer: PasswordChecked) -> Iterator[Outcome]:
         settle, check = partial(password_settled, answer=answer), partial(password_checked, answer=answer)
@@ -318,17 +311,19 @@ class Engine:
         yield outcome
 
     def _lingering_due(self, due: LingeringDue) -> Iterator[Outcome]:
-        outcome = Outcome()
-        self._unit(outcome, lambda ctx: lingering_ended(ctx, due.account_id))
-        yield outcome
+        yield self._alone(None, lambda ctx: lingering_ended(ctx, due.account_id))
 
     def _forgetting_due(self, due: ForgettingDue) -> Iterator[Outcome]:
-        outcome = Outcome()
-        self._unit(outcome, forget)
+        outcome = self._alone(None, forget)
         yield outcome
         yield from self.forgetting.went_on(outcome, self._now_us, idle=due.idle)
 
     # One unit: decide, stage, apply
+
+    def _alone(self, session_id: int | None, decide: Decide, *, durable: bool = False) -> Outcome:
+        outcome = Outcome(session_id, durable=durable)
+        self._unit(outcome, decide)
+        return outcome
 
     def _context(self, session: Session | None, command: str, unit: Unit | None = None) -> Context:
         tags: Mapping[str, str] = unit.tags if unit is not None else NO_TAGS
@@ -369,15 +364,17 @@ class Engine:
         self._apply(ctx.effects, outcome)
 
     def _stage(self, ctx: Context, outcome: Outcome) -> None:
-        durable = durable_of(ctx.effects)
+        durable, outcome.message_id = durable_of(ctx.effects), 0
         if not durable:
             return
         if self._store_down:
             raise storage_error(outcome.command, NOTHING_DONE)
         if self._failure is not None:
             raise self._failure
-        self._store.stage(durable)
+        outcome.message_id = self._store.stage(durable)
         outcome.durable = True
+        if outcome.message_id:
+            ctx.effects.insert(0, Stored(outcome.message_id))
 
     def _refused(self, session: Session | None, outcome: Outcome, error: CommandError) -> Context:
         ctx = self._context(session, outcome.command)

@@ -48,6 +48,7 @@ def settings_of(config: Config) -> Settings:
         quiet_members=config.lobby.quiet_members,
         registration=RegistrationMode(config.registration.mode),
         history_messages=config.limits.history_messages,
+        replay_messages=config.history.replay_messages,
         search_messages=config.limits.search_messages,
         history_rights=Rights(config.history.rights),
         keep_days=config.history.keep_days,

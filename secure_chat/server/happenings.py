@@ -8,8 +8,9 @@ from typing import Any
 
 from secure_chat.commands.history import HistoryRead
 from secure_chat.commands.login import PasswordChecked
+from secure_chat.commands.missed import MissedRead
 from secure_chat.commands.redeeming import PasswordHashed
-from secure_chat.net.operations import Drained, Lost, Opened, Received
+from secure_chat.net.operations import Drained, Lost, Opened, Proven, Received
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,17 @@ class ForgettingDue:
     idle: bool
 
 
-Answered = PasswordChecked | PasswordHashed | HistoryRead
-"""What a session waited for."""
-Happening = Opened | Received | Lost | Drained | Answered | Asked | LingeringDue | ForgettingDue
+@dataclass(frozen=True, slots=True)
+class PositionsDue:
+    """Positions of devices have moved some time ago: they are to be kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingDue:
+    """What sessions missed could not be read some time ago: it is asked for again."""
+
+
+Answered = PasswordChecked | PasswordHashed | HistoryRead | MissedRead
+"""What another thread was asked for."""
+Due = LingeringDue | ForgettingDue | PositionsDue | ReadingDue
+Happening = Opened | Received | Lost | Drained | Proven | Answered | Asked | Due

@@ -7,11 +7,13 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import count
+from typing import overload
 
-from secure_chat.chat.deliveries import ReadHistory
+from secure_chat.chat.deliveries import ReadHistory, ReadMissed
 from secure_chat.chat.history import HistoryQuery, SearchQuery, TargetsQuery
 from secure_chat.chat.ports import StoreFailed
 from secure_chat.commands.history import HistoryRead, history_failed, no_such_message, no_such_target
+from secure_chat.commands.missed import PAGE_MESSAGES, MissedRead, missed_lines
 from secure_chat.commands.searching import NAME as SEARCH
 from secure_chat.commands.searching import search_too_slow
 from secure_chat.protocol.capabilities import Capability
@@ -27,17 +29,19 @@ log = logging.getLogger("secure_chat.server")
 class HistoryPool:
     """Answers questions one after the other. `ask` is for any thread; a session has at most one question."""
 
-    def __init__(self, reader: HistoryReader, server: str, on_read: Callable[[HistoryRead], None]) -> None:
+    def __init__(
+        self, reader: HistoryReader, server: str, on_read: Callable[[HistoryRead | MissedRead], None]
+    ) -> None:
         """Start the thread. `on_read` is called on it."""
         self._answerer = HistoryAnswerer(reader, server)
         self._on_read = on_read
-        self._jobs: deque[ReadHistory] = deque()
+        self._jobs: deque[ReadHistory | ReadMissed] = deque()
         self._changed = threading.Condition()
         self._ending = False
         self._thread = threading.Thread(target=self._run, name="history", daemon=True)
         self._thread.start()
 
-    def ask(self, job: ReadHistory) -> None:
+    def ask(self, job: ReadHistory | ReadMissed) -> None:
         """Queue a question."""
         with self._changed:
             self._jobs.append(job)
@@ -73,12 +77,35 @@ class HistoryAnswerer:
         self._server = server
         self._batches = count(1)
 
-    def answer(self, job: ReadHistory) -> HistoryRead:
+    @overload
+    def answer(self, job: ReadHistory) -> HistoryRead: ...
+    @overload
+    def answer(self, job: ReadMissed) -> MissedRead: ...
+    def answer(self, job: ReadHistory | ReadMissed) -> HistoryRead | MissedRead:
         """The answer, encoded; never raises."""
+        return self._missed(job) if isinstance(job, ReadMissed) else self._asked(job)
+
+    def _missed(self, job: ReadMissed) -> MissedRead:
+        try:
+            page = self._reader.missed(job.query, job.ids, PAGE_MESSAGES)
+            reader, server = job.query.reader, self._server
+            lines = missed_lines(page.messages, page.passed_over, reader, job.profile, server, batch=job.batch)
+            data = b"".join(line.encode() for line in lines)
+        except (TooSlow, StoreFailed) as error:
+            log.error("what was missed cannot be read: %s", error or "it takes too long")
+        except Exception as error:
+            log.error("bug in reading what was missed", exc_info=error)
+        else:
+            return MissedRead(job, data, page.through_id, page.later_ids)
+        return MissedRead(job, failed=True)
+
+    def _asked(self, job: ReadHistory) -> HistoryRead:
         try:
             return self._answer(job)
         except TooSlow:
-            return HistoryRead(job, b"", search_too_slow())
+            if isinstance(job.question, SearchQuery):
+                return HistoryRead(job, b"", search_too_slow())
+            log.error("history cannot be read: it takes too long")
         except NoSuchMessage:
             return HistoryRead(job, b"", no_such_message("*"))
         except NoSuchPlace:

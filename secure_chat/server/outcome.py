@@ -15,6 +15,7 @@ from secure_chat.protocol.message import Message
 class Outcome:
     """One command's share of a tick, in the order of the tick.
 
+    `message_id` is that of the last message that was stored for the unit that is being applied, 0 where none was.
     `labelled` are the lines that answer a labelled command, until `Encoder.finish` puts the label on them.
     `durable`: it counts only if the tick is on disk; else `if_lost` is done instead. `answer` and `answered`
     are for the command-line tool.
@@ -24,6 +25,7 @@ class Outcome:
     command: str = "*"
     label: str | None = None
     operations: list[Operation] = field(default_factory=list)
+    message_id: int = 0
     labelled: list[Message] = field(default_factory=list)
     label_place: int | None = None
     jobs: list[Job] = field(default_factory=list)

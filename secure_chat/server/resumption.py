@@ -34,7 +34,7 @@ def rooms_shown(hub: Hub, now_us: int) -> Iterator[Effect]:
 
 def replays_resumed(hub: Hub) -> Iterator[Effect]:
     """What was lost of replays, or not begun while the store was down, is given now."""
-    return (PageOnDrain(session.id) for session in hub.sessions.values() if session.replaying)
+    return (PageOnDrain(session.id) for session in hub.sessions.values() if session.replay is not None)
 
 
 def sayings(outcome: Outcome) -> Iterator[Operation]:

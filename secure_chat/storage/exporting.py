@@ -13,7 +13,8 @@ from secure_chat.chat.history import Rights
 from secure_chat.chat.messages import Kind
 from secure_chat.chat.ports import StoreFailed
 from secure_chat.protocol.message import NO_TAGS
-from secure_chat.storage.history import BUSY_TIMEOUT_MS, COLUMNS, SHOWN, VISIBLE
+from secure_chat.storage.history import BUSY_TIMEOUT_MS
+from secure_chat.storage.visibility import COLUMNS, SHOWN, VISIBLE
 
 PAGE_IDS = 5_000
 """Rows of all conversations looked through at once: no reader keeps a snapshot for long (design: checkpoints), and

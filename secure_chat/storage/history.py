@@ -2,53 +2,37 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import apsw
 
-from secure_chat.chat.history import End, HistoryQuery, Point, Rights, SearchQuery, TargetsQuery
-from secure_chat.chat.messages import Conversation, InRoom, Kind
+from secure_chat.chat.history import End, HistoryQuery, MissedQuery, Point, Rights, SearchQuery, TargetsQuery
+from secure_chat.chat.messages import Conversation, InRoom
 from secure_chat.chat.ports import StoreFailed
-from secure_chat.protocol.message import NO_TAGS
 from secure_chat.protocol.relay import Relayed
 from secure_chat.protocol.search import Term
+from secure_chat.storage.missed import FoundMissed, MissedPage, find_missed, read_missed
 from secure_chat.storage.reading import find_conversation
+from secure_chat.storage.visibility import (
+    COLUMNS,
+    CONVERSATIONS,
+    FROM,
+    JOINS,
+    NOT_IGNORED,
+    SAID,
+    SHOWN,
+    VISIBLE,
+    relayed_of,
+)
 
 BUSY_TIMEOUT_MS = 2_000
 PROGRESS_STEPS = 1_000
 """Steps of SQLite's machine after which a search looks at the clock."""
-_WAS_MEMBER = (
-    "EXISTS (SELECT 1 FROM membership AS s WHERE s.room_id = c.room_id AND s.account_id = :reader"
-    " AND m.sequence >= s.from_sequence AND m.sequence <= coalesce(s.until_sequence, m.sequence))"
-)
-_IS_MEMBER = (
-    "EXISTS (SELECT 1 FROM membership AS s WHERE s.room_id = c.room_id AND s.account_id = :reader"
-    " AND s.until_sequence IS NULL)"
-)
-_PRIVATE = "CASE WHEN c.room_id IS NULL THEN :reader IN (c.low_id, c.high_id) ELSE"
-VISIBLE = {
-    Rights.MEMBERSHIP: f"({_PRIVATE} {_WAS_MEMBER} END)",
-    Rights.ROOM: f"({_PRIVATE} {_IS_MEMBER} OR {_WAS_MEMBER} END)",
-}
-"""The one rule of who may read which message (design: store): every read of history asks it."""
-_NOT_IGNORED = "NOT EXISTS (SELECT 1 FROM ignored WHERE account_id = :reader AND other_id = m.sender_id)"
-SHOWN = f"m.kind <> '{Kind.ERASED}'"
-_SAID = f"m.kind IN ('{Kind.POST}', '{Kind.NOTICE}')"
-COLUMNS = "m.msgid, m.kind, sender.name, m.sender_user, recipient.name, subject.name, m.text, m.tags, m.time_us"
-_JOINS = (
-    " JOIN conversation AS c ON c.id = m.conversation_id"
-    " JOIN account AS sender ON sender.id = m.sender_id"
-    " LEFT JOIN account AS recipient ON recipient.id = m.recipient_id"
-    " LEFT JOIN account AS subject ON subject.id = m.subject_id"
-)
-
-
-_FROM = f" FROM message AS m{_JOINS}"
 
 
 class TooSlow(Exception):
@@ -73,49 +57,51 @@ class HistoryReader:
     search_seconds: float = 2.0
 
     def messages(self, query: HistoryQuery) -> list[Relayed]:
-        """What the query asks for, oldest first. Raises NoSuchPlace, NoSuchMessage, StoreFailed."""
-        connection = self._open()
-        try:
+        """What the query asks for, oldest first. Raises NoSuchPlace, NoSuchMessage, TooSlow, StoreFailed."""
+        with self._connected() as connection:
             return self._messages(connection, query)
-        except apsw.Error as error:
-            raise _failed(error) from error
-        finally:
-            connection.close(True)
 
     def targets(self, query: TargetsQuery) -> list[tuple[str, int]]:
         """Names of conversations, and the time in µs of the last message there that the reader may see. Raises
-        StoreFailed.
+        TooSlow, StoreFailed.
         """
-        connection = self._open()
-        try:
+        with self._connected() as connection:
             return [(str(name), int(time_us)) for name, time_us in self._targets(connection, query)]
-        except apsw.Error as error:
-            raise _failed(error) from error
-        finally:
-            connection.close(True)
 
     def search(self, query: SearchQuery) -> list[Relayed]:
         """What is found, oldest first. Raises NoSuchPlace, TooSlow, StoreFailed."""
-        connection = self._open()
-        try:
+        with self._connected() as connection:
             return self._search(connection, query)
+
+    def missed(self, query: MissedQuery, ids: Sequence[int] | None, limit: int) -> MissedPage:
+        """The first `limit` of what the query asks for, or of those that were found before (`ids`). Raises TooSlow,
+        StoreFailed.
+        """
+        with self._connected() as connection:
+            found = find_missed(connection, query) if ids is None else FoundMissed(tuple(ids))
+            messages = read_missed(connection, query, found.ids[:limit])
+        later = found.ids[limit:]
+        through = found.ids[limit - 1] if later else max((found.head_id, *found.ids))
+        return MissedPage(messages, through, later, found.passed_over)
+
+    @contextmanager
+    def _connected(self) -> Iterator[apsw.Connection]:
+        """A connection for one question, which has a limited time: others wait for the same thread."""
+        ends_at = time.monotonic() + self.search_seconds
+        connection = None
+        try:
+            connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READONLY)
+            connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+            connection.set_progress_handler(lambda: time.monotonic() > ends_at, PROGRESS_STEPS)
+            yield connection
         except apsw.InterruptError:
             raise TooSlow from None
         except apsw.Error as error:
             raise _failed(error) from error
         finally:
-            connection.close(True)
-
-    def _open(self) -> apsw.Connection:
-        """A connection for one question, which has a limited time: others wait for the same thread."""
-        ends_at = time.monotonic() + self.search_seconds
-        try:
-            connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READONLY)
-            connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-            connection.set_progress_handler(lambda: time.monotonic() > ends_at, PROGRESS_STEPS)
-        except apsw.Error as error:
-            raise _failed(error) from error
-        return connection
+            if connection is not None:
+                with suppress(apsw.Error):  # what is read is read
+                    connection.close(True)
 
     def _messages(self, connection: apsw.Connection, query: HistoryQuery) -> list[Relayed]:
         _check_place(connection, query.place, query.reader_id)
@@ -142,7 +128,7 @@ class HistoryReader:
         else:
             rows = self._page(connection, values, query, (after, before, query.limit), newest=newest)
         room = query.target if isinstance(query.place, InRoom) else None
-        return [self._relayed(row, room) for row in rows]
+        return [relayed_of(row, room, self.host) for row in rows]
 
     def _sequence(
         self, connection: apsw.Connection, values: dict[str, Any], point: Point | None, *, earlier: bool
@@ -151,7 +137,7 @@ class HistoryReader:
         if point is None:
             return None
         if point.msgid:
-            sql = f"SELECT m.sequence{_FROM} WHERE c.id = :conversation AND m.msgid = :msgid"
+            sql = f"SELECT m.sequence{FROM} WHERE c.id = :conversation AND m.msgid = :msgid"
             sql += f" AND {VISIBLE[self.rights]}"
             row = connection.execute(sql, {**values, "msgid": point.msgid}).fetchone()
             if row is None:
@@ -183,26 +169,25 @@ class HistoryReader:
         after, before, limit = bounds
         if limit <= 0:
             return []
-        conditions = ["c.id = :conversation", VISIBLE[self.rights], _NOT_IGNORED]
+        conditions = ["c.id = :conversation", VISIBLE[self.rights], NOT_IGNORED]
         if after is not None:
             conditions.append("m.sequence > :after")
         if before is not None:
             conditions.append("m.sequence < :before")
-        conditions.append(SHOWN if query.events else _SAID)
+        conditions.append(SHOWN if query.events else SAID)
         order = "DESC" if newest else "ASC"
-        sql = f"SELECT {COLUMNS}{_FROM} WHERE {' AND '.join(conditions)} ORDER BY m.sequence {order} LIMIT :limit"
+        sql = f"SELECT {COLUMNS}{FROM} WHERE {' AND '.join(conditions)} ORDER BY m.sequence {order} LIMIT :limit"
         rows = list(connection.execute(sql, {**values, "after": after, "before": before, "limit": limit}))
         return rows[::-1] if newest else rows
 
     def _targets(self, connection: apsw.Connection, query: TargetsQuery) -> Iterator[tuple[Any, ...]]:
         sql = (
             "SELECT name, time_us FROM (SELECT coalesce(room.name, other.name) AS name,"
-            f" (SELECT m.time_us FROM message AS m WHERE m.conversation_id = c.id AND {_SAID} AND {_NOT_IGNORED}"
+            f" (SELECT m.time_us FROM message AS m WHERE m.conversation_id = c.id AND {SAID} AND {NOT_IGNORED}"
             f" AND {VISIBLE[self.rights]} ORDER BY m.sequence DESC LIMIT 1) AS time_us FROM conversation AS c"
             " LEFT JOIN room ON room.id = c.room_id LEFT JOIN account AS other"
             " ON other.id = CASE WHEN c.low_id = :reader THEN c.high_id ELSE c.low_id END"
-            " WHERE c.id IN (SELECT k.id FROM conversation AS k JOIN membership AS s ON s.room_id = k.room_id"
-            " WHERE s.account_id = :reader) OR c.low_id = :reader OR c.high_id = :reader)"
+            f" WHERE c.id IN ({CONVERSATIONS}))"
             " WHERE time_us >= :after AND time_us < :before ORDER BY time_us LIMIT :limit"
         )
         values = {
@@ -217,7 +202,7 @@ class HistoryReader:
         places = self._places(connection, query)
         if not places:
             return []
-        conditions = ["message_words MATCH :match", VISIBLE[self.rights], _NOT_IGNORED]
+        conditions = ["message_words MATCH :match", VISIBLE[self.rights], NOT_IGNORED]
         if query.sender_id is not None:
             conditions.append("m.sender_id = :sender")
         if query.after_ms is not None:
@@ -226,7 +211,7 @@ class HistoryReader:
             conditions.append("m.time_us < :before")
         sql = (
             f"SELECT {COLUMNS}, room.name FROM message_words AS w JOIN message AS m ON m.id = w.rowid"
-            f"{_JOINS} LEFT JOIN room ON room.id = c.room_id WHERE {' AND '.join(conditions)}"
+            f"{JOINS} LEFT JOIN room ON room.id = c.room_id WHERE {' AND '.join(conditions)}"
             " ORDER BY w.rowid DESC LIMIT :limit"
         )
         values = {
@@ -238,7 +223,7 @@ class HistoryReader:
             "limit": query.limit,
         }
         rows = list(connection.execute(sql, values))
-        return [self._relayed(row[:-1], row[-1]) for row in reversed(rows)]
+        return [relayed_of(row[:-1], row[-1], self.host) for row in reversed(rows)]
 
     def _places(self, connection: apsw.Connection, query: SearchQuery) -> list[str]:
         """The conversations to search, as the index knows them: those that the reader has any right to."""
@@ -246,27 +231,7 @@ class HistoryReader:
             _check_place(connection, query.place, query.reader_id)
             conversation_id = find_conversation(connection, query.place)
             return [] if conversation_id is None else [f"c{conversation_id}"]
-        sql = (
-            "SELECT k.id FROM conversation AS k WHERE k.low_id = :reader OR k.high_id = :reader OR k.room_id IN"
-            " (SELECT room_id FROM membership WHERE account_id = :reader)"
-        )
-        return [f"c{row[0]}" for row in connection.execute(sql, {"reader": query.reader_id})]
-
-    def _relayed(self, row: Sequence[Any], room: str | None) -> Relayed:
-        """A row as it was relayed; `room` is the room's name, None in private."""
-        msgid, kind, sender, user, recipient, subject, text, tags, time_us = row
-        shown = room if room is not None else recipient
-        event = Kind(kind)
-        return Relayed(
-            f"{sender}!{user}@{self.host}",
-            event.command,
-            event.params_of(shown, subject or "", text),
-            time_us,
-            sender,
-            msgid,
-            json.loads(tags) if tags else NO_TAGS,
-            extended=(shown, sender, sender) if event is Kind.JOIN else None,
-        )
+        return [f"c{row[0]}" for row in connection.execute(CONVERSATIONS, {"reader": query.reader_id})]
 
 
 def _quoted(term: Term) -> str:

@@ -18,10 +18,6 @@ _MESSAGE = (
     " message.kind, message.sender_user, message.text, message.time_us, message.tags"
     " FROM message JOIN conversation ON conversation.id = message.conversation_id "
 )
-_UNDELIVERED = _MESSAGE + (
-    "WHERE message.recipient_id = ?1 AND message.id > (SELECT delivered_id FROM account WHERE id = ?1)"
-    " ORDER BY message.id LIMIT ?2"
-)
 
 
 def conversation_keys(place: Conversation) -> tuple[int, ...]:
@@ -82,9 +78,3 @@ def read_message(row: tuple[Any, ...]) -> StoredMessage:
 def select_message(connection: apsw.Connection, message_id: int) -> StoredMessage:
     """The message of this row id."""
     return read_message(next(connection.execute(_MESSAGE + "WHERE message.id = ?", (message_id,))))
-
-
-def select_undelivered(connection: apsw.Connection, account_id: int, limit: int) -> list[StoredMessage]:
-    """The oldest private messages to the account past its delivered position."""
-    rows = connection.execute(_UNDELIVERED, (account_id, limit))
-    return [read_message(row) for row in rows]

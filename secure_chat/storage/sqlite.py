@@ -14,17 +14,23 @@ from secure_chat.chat.accounts import Account
 from secure_chat.chat.devices import Device
 from secure_chat.chat.effects import Durable, ErasureBegun, Forgot
 from secure_chat.chat.forgetting import Forgetting
-from secure_chat.chat.messages import StoredMessage
+from secure_chat.chat.history import MissedQuery
 from secure_chat.chat.ports import AlreadyPosted, AuditEntry, Conflict, PostIdReused, Snapshot, StoreFailed
+from secure_chat.chat.positions import Position
 from secure_chat.chat.rooms import Ban, Role
+from secure_chat.protocol.relay import Relayed
 from secure_chat.storage.checkpointer import Checkpointer
 from secure_chat.storage.database import DatabaseUnusable, open_database
 from secure_chat.storage.forgetting import to_forget
-from secure_chat.storage.reading import read_code, read_room, select_undelivered
+from secure_chat.storage.missed import find_missed, read_missed
+from secure_chat.storage.reading import read_code, read_room
 from secure_chat.storage.writing import write
 
 R = TypeVar("R")
-_LAST_TIME = "SELECT coalesce(max(time_us), 0) FROM (SELECT time_us FROM message ORDER BY id DESC LIMIT 1)"
+_LAST = (
+    "SELECT coalesce(max(time_us), 0), coalesce(max(id), 0)"
+    " FROM (SELECT id, time_us FROM message ORDER BY id DESC LIMIT 1)"
+)
 _MARKERS = (
     "SELECT r.account_id, coalesce(c.room_id, CASE WHEN c.low_id = r.account_id THEN c.high_id ELSE c.low_id END),"
     " r.time_ms FROM read_marker AS r JOIN conversation AS c ON c.id = r.conversation_id"
@@ -48,9 +54,9 @@ class SqliteStore:
         """The durable state. Raises StoreFailed."""
         return self._guarded(self._load)
 
-    def stage(self, effects: Sequence[Durable]) -> None:
+    def stage(self, effects: Sequence[Durable]) -> int:
         """See `Store.stage`."""
-        self._guarded(self._stage, effects)
+        return self._guarded(self._stage, effects)
 
     def commit(self) -> None:
         """See `Store.commit`."""
@@ -76,9 +82,9 @@ class SqliteStore:
         self._mark = 0
         return bool(failed_mark) and mark == failed_mark
 
-    def undelivered(self, account_id: int, limit: int) -> list[StoredMessage]:
-        """See `Store.undelivered`."""
-        return self._guarded(select_undelivered, self._connection, account_id, limit)
+    def missed(self, query: MissedQuery, at_most: int) -> list[Relayed] | None:
+        """See `Store.missed`."""
+        return self._guarded(self._missed, query, at_most)
 
     def logged_in_from(self, account_id: int, address: str, since_us: int) -> bool:
         """See `Store.logged_in_from`."""
@@ -145,18 +151,23 @@ class SqliteStore:
             [Device(*row) for row in run("SELECT digest, account_id, name, made_us, seen_us, address FROM device")],
             [(row[0], row[1]) for row in run("SELECT account_id, other_id FROM ignored")],
             [(row[0], row[1], row[2]) for row in run(_MARKERS)],
-            next(run(_LAST_TIME))[0],
+            [(row[0], row[1], Position(row[2], row[3])) for row in run("SELECT * FROM position")],
+            *next(run(_LAST)),
         )
 
-    def _stage(self, effects: Sequence[Durable]) -> None:
-        run = self._connection.execute
+    def _missed(self, query: MissedQuery, at_most: int) -> list[Relayed] | None:
+        ids = find_missed(self._connection, query).ids
+        return None if len(ids) > at_most else read_missed(self._connection, query, ids)
+
+    def _stage(self, effects: Sequence[Durable]) -> int:
+        run, message_id = self._connection.execute, 0
         if not self._in_tick:
             run("BEGIN IMMEDIATE")
             self._in_tick = True
         run("SAVEPOINT command")
         try:
             for effect in effects:
-                write(self._connection, effect)
+                message_id = write(self._connection, effect) or message_id
                 self._forgotten += isinstance(effect, Forgot | ErasureBegun)
         except Exception as error:
             if isinstance(error, apsw.Error) and not isinstance(error, apsw.ConstraintError):
@@ -169,6 +180,7 @@ class SqliteStore:
                 raise Conflict(text) from error
             raise
         run("RELEASE command")
+        return message_id
 
     def _commit(self) -> None:
         # Before the commit: whether it failed is asked of the database by this mark.

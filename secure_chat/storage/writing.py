@@ -26,12 +26,12 @@ _TAKE_BETWEEN = (
 )
 
 
-def write(connection: apsw.Connection, effect: fx.Durable) -> None:
-    """Write one effect. Raises AlreadyPosted, PostIdReused."""
-    _WRITERS[type(effect)](connection, effect)
+def write(connection: apsw.Connection, effect: fx.Durable) -> int | None:
+    """Write one effect; of a message the number that it got. Raises AlreadyPosted, PostIdReused."""
+    return _WRITERS[type(effect)](connection, effect)
 
 
-def _append(connection: apsw.Connection, effect: fx.Append) -> None:
+def _append(connection: apsw.Connection, effect: fx.Append) -> int:
     message = effect.message
     _check_post_id(connection, message)
     conversation_id, sequence = _next_place(connection, message.conversation)
@@ -39,7 +39,7 @@ def _append(connection: apsw.Connection, effect: fx.Append) -> None:
     recipient = message.conversation.recipient_id if isinstance(message.conversation, Between) else None
     connection.execute(
         "INSERT INTO message (conversation_id, sequence, msgid, kind, sender_id, sender_user, recipient_id,"
-        " subject_id, text, tags, time_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " subject_id, text, tags, time_us, sender_device) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             conversation_id,
             sequence,
@@ -52,6 +52,7 @@ def _append(connection: apsw.Connection, effect: fx.Append) -> None:
             message.text,
             json.dumps(dict(tags), ensure_ascii=False) if tags else None,
             message.relayed.time_us,
+            message.device,
         ),
     )
     message_id = connection.last_insert_rowid()
@@ -61,6 +62,7 @@ def _append(connection: apsw.Connection, effect: fx.Append) -> None:
     if message.post_id is not None:
         row = (message.sender_id, message.post_id.id, message.post_id.digest, message_id)
         connection.execute("INSERT INTO post_id (account_id, id, digest, message_id) VALUES (?, ?, ?, ?)", row)
+    return message_id
 
 
 def _check_post_id(connection: apsw.Connection, message: NewMessage) -> None:
@@ -186,11 +188,18 @@ def _invited(connection: apsw.Connection, effect: fx.Invited) -> None:
     connection.execute(sql, (effect.room_id, effect.account_id))
 
 
-def _delivered(connection: apsw.Connection, effect: fx.DeliveredThrough) -> None:
+def _position_set(connection: apsw.Connection, effect: fx.PositionSet) -> None:
+    at = effect.position
     connection.execute(
-        "UPDATE account SET delivered_id = (SELECT id FROM message WHERE msgid = ?) WHERE id = ?",
-        (effect.msgid, effect.account_id),
+        "INSERT INTO position VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET message_id = excluded.message_id,"
+        " time_us = excluded.time_us",
+        (effect.account_id, effect.device, at.message_id, at.time_us),
     )
+
+
+def _position_gone(connection: apsw.Connection, effect: fx.PositionGone) -> None:
+    key = (effect.account_id, effect.device)
+    connection.execute("DELETE FROM position WHERE account_id = ? AND device = ?", key)
 
 
 def _login_remembered(connection: apsw.Connection, effect: fx.LoginRemembered) -> None:
@@ -267,7 +276,7 @@ def _read_marked(connection: apsw.Connection, effect: fx.ReadMarked) -> None:
     )
 
 
-_WRITERS: dict[type, Callable[[apsw.Connection, Any], None]] = {
+_WRITERS: dict[type, Callable[[apsw.Connection, Any], int | None]] = {
     fx.Append: _append,
     fx.AccountSet: _account_set,
     fx.RoomSet: _room_set,
@@ -276,7 +285,8 @@ _WRITERS: dict[type, Callable[[apsw.Connection, Any], None]] = {
     fx.BanSet: _ban_set,
     fx.BanGone: _ban_gone,
     fx.Invited: _invited,
-    fx.DeliveredThrough: _delivered,
+    fx.PositionSet: _position_set,
+    fx.PositionGone: _position_gone,
     fx.LoginRemembered: _login_remembered,
     fx.Audited: _audited,
     fx.CodeSet: _code_set,

@@ -32,6 +32,11 @@ LOBBY = "#lobby"
 ROOM_COMMANDS = {"JOIN", "PART", "KICK", "TOPIC", "MODE"}
 
 
+def said(seen: Seen) -> str:
+    """What was said, without the time that a replay puts before it."""
+    return seen.params[-1].rpartition("] ")[2]
+
+
 class ChatCore(RuleBasedStateMachine):
     """Draws what people do; after each act everything must agree with everything."""
 
@@ -52,6 +57,8 @@ class ChatCore(RuleBasedStateMachine):
         self.codes: list[tuple[str, str]] = []
         self.tokens: dict[str, tuple[str, str]] = {}
         self.sequences: dict[tuple[int, int], int] = {}
+        self.given: dict[int, set[str]] = {}
+        self.proven: dict[tuple[str, str | None], set[str]] = {}
         self.reader = apsw.Connection(str(self.house.path))
         self.invite_to_the_server("", 2, "")
         for name in NAMES:
@@ -245,6 +252,17 @@ class ChatCore(RuleBasedStateMachine):
         self.house.ask("device revoke", name=name, device=device)
         assert fold_device(device) not in self.house.hub.devices_of.get(self.account_id(name), {})
 
+    @precondition(lambda self: self.here)
+    @rule(data=st.data())
+    def prove(self, data: st.DataObject) -> None:
+        """A client shows that it has received everything: that is not given to its device again."""
+        client: Client = data.draw(st.sampled_from(self.here), "who")
+        self.look()
+        self.house.prove(client)
+        device = self.device_of(client)
+        if [self.device_of(one) for one in self.here].count(device) == 1:
+            self.proven.setdefault(device, set()).update(self.given.get(client.id, set()))
+
     @rule(seconds=st.sampled_from([5, 20, 70]))
     def wait(self, seconds: int) -> None:
         """Time passes."""
@@ -256,6 +274,8 @@ class ChatCore(RuleBasedStateMachine):
         self.look()
         self.house.stop()
         self.house.start()
+        # It was killed: what it had not written yet of that is given again.
+        self.proven.clear()
 
     def account_id(self, name: str) -> int:
         """Of somebody who has an account."""
@@ -340,21 +360,41 @@ class ChatCore(RuleBasedStateMachine):
         sender = seen.source.partition("!")[0]
         if seen.command in {"PRIVMSG", "NOTICE", "TAGMSG"} and sender.casefold() in hub.account_ids:
             assert not hub.ignores(self.account_id(own), self.account_id(sender)), seen.text
-        if seen.command in {"PRIVMSG", "NOTICE", "TAGMSG", *ROOM_COMMANDS} and seen.params[0].startswith("#"):
+        if seen.command in {"PRIVMSG", "NOTICE"} and seen.params[0].startswith("#"):
+            if sender.casefold() in hub.account_ids:
+                self.check_was_member(own, said(seen))
+        elif seen.command in {"TAGMSG", *ROOM_COMMANDS} and seen.params[0].startswith("#"):
             room_id = hub.room_ids[seen.params[0].casefold()]
             assert room_id in memberships[own] | self.could_see.get(own, set()), seen.text
         elif seen.command == "PRIVMSG":
             assert own in (seen.params[0].casefold(), sender.casefold()), seen.text
-            said_by, said_to = self.private[seen.params[1]]
+            said_by, said_to = self.private[said(seen)]
             assert (said_by, said_to.casefold()) == (sender.casefold(), seen.params[0].casefold())
-            self.heard[client.name].add(seen.params[1])
+            self.heard[client.name].add(said(seen))
         if seen.command == "PRIVMSG":
             self.check_stored(client, seen)
+
+    def check_was_member(self, own: str, text: str) -> None:
+        """Who is told what is said in a room was a member when it was said."""
+        sql = (
+            "SELECT 1 FROM message AS m JOIN conversation AS c ON c.id = m.conversation_id JOIN membership AS s"
+            " ON s.room_id = c.room_id WHERE m.text = ? AND s.account_id = ? AND m.sequence >= s.from_sequence"
+            " AND m.sequence <= coalesce(s.until_sequence, m.sequence)"
+        )
+        assert self.reader.execute(sql, (text, self.account_id(own))).fetchone() is not None, text
+
+    def device_of(self, client: Client) -> tuple[str, str | None]:
+        """By what the server knows the device of a client that is here."""
+        return client.name.casefold(), self.house.hub.sessions[client.id].device
 
     def check_stored(self, client: Client, seen: Seen) -> None:
         """It is on disk; and posts of a room come in the order of their sequence."""
         sql = "SELECT conversation_id, sequence, recipient_id FROM message WHERE text = ?"
-        ((conversation, sequence, recipient),) = self.reader.execute(sql, (seen.params[1],))
+        ((conversation, sequence, recipient),) = self.reader.execute(sql, (said(seen),))
+        if client.id in self.house.hub.sessions:
+            device = self.device_of(client)
+            assert said(seen) not in self.proven.get(device, set()), "given again after it was proven"
+            self.given.setdefault(client.id, set()).add(said(seen))
         if recipient is None:
             assert self.sequences.get((client.id, conversation), 0) < sequence
             self.sequences[client.id, conversation] = sequence

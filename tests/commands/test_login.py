@@ -1,4 +1,4 @@
-"""What no script can bring about: a busy pool, a hash of older parameters, long replays, the throttle's size."""
+"""What no script can bring about: a busy pool, a hash of older parameters, the throttle's size."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 from secure_chat.chat.deliveries import CheckPassword
 from secure_chat.chat.throttle import ENTRIES_LIMIT, Throttle
 from secure_chat.commands.login import PasswordChecked
-from secure_chat.commands.messages import PAGE_MESSAGES
 from secure_chat.commands.registry import COMMANDS
 from secure_chat.net.operations import Release
 from secure_chat.protocol.sasl import encode_plain
@@ -88,16 +87,6 @@ def test_a_hash_of_older_parameters_is_replaced(house: House) -> None:
     assert account is not None
     assert stored_rounds(account.password) == 4
     house.log_in("carol@phone")
-
-
-def test_a_long_replay_comes_in_pages(house: House) -> None:
-    """In order, each once, the next page when the last was taken."""
-    alice = house.log_in("alice")
-    count = 2 * PAGE_MESSAGES + 1
-    house.say(alice, *(f"PRIVMSG bob {number}" for number in range(count)))
-    bob = house.connect("bob")
-    house.say(bob, "PASS bob:bob-password", "NICK bob", "USER b 0 * :Bob")
-    assert [seen.params[1] for seen in bob.unread if seen.command == "PRIVMSG"] == [str(n) for n in range(count)]
 
 
 def test_the_throttle_is_bounded() -> None:

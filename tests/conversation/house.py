@@ -8,13 +8,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from secure_chat.chat.deliveries import Job, ReadHistory
+from secure_chat.chat.deliveries import Job, ReadHistory, ReadMissed
 from secure_chat.chat.hub import Hub
 from secure_chat.chat.settings import Settings
 from secure_chat.commands.startup import ensure_lobby
 from secure_chat.errors import ProtocolError
 from secure_chat.net import operations as op
-from secure_chat.protocol.message import parse
+from secure_chat.protocol.message import Message, parse
 from secure_chat.protocol.sasl import encode_plain
 from secure_chat.server.engine import Engine
 from secure_chat.server.happenings import Asked, Happening
@@ -92,8 +92,18 @@ class House:
         self.work(self.received(client, data))
 
     def received(self, client: Client, data: bytes) -> list[Happening]:
-        """What the worker would report of these bytes."""
-        return [op.Received(client.id, _parsed(line)) for line in client.incoming.feed(data)]
+        """What the worker would report of these bytes; who says QUIT has received all there was."""
+        reports: list[Happening] = []
+        for line in client.incoming.feed(data):
+            parsed = _parsed(line)
+            if isinstance(parsed, Message) and parsed.command == "QUIT":
+                reports.append(op.Proven(client.id, client.delivered_id))
+            reports.append(op.Received(client.id, parsed))
+        return reports
+
+    def prove(self, client: Client) -> None:
+        """A client shows that it has received everything up to now."""
+        self.work([op.Proven(client.id, client.delivered_id)])
 
     def say(self, client: Client, *lines: str) -> None:
         """Whole lines from a client, in one tick."""
@@ -173,21 +183,21 @@ class House:
 
     def _work(self, job: Job) -> Happening:
         """What the threads beside the dispatcher would do."""
-        if isinstance(job, ReadHistory):
+        if isinstance(job, ReadHistory | ReadMissed):
             return self.history.answer(job)
         return work(HASHER, self.settings, job)
 
     def _carry_out(self, operation: op.Operation) -> list[Happening]:
         match operation:
-            case op.Send(connection_id, data):
-                self.clients[connection_id].add(data)
-            case op.SendEach(connection_ids, variants):
+            case op.Send(connection_id, data, message_id):
+                self.clients[connection_id].add(data, message_id)
+            case op.SendEach(connection_ids, variants, message_id):
                 for connection_id in connection_ids:
-                    self.clients[connection_id].add_form_of(variants)
-            case op.Publish(topic, variants, skip):
+                    self.clients[connection_id].add_form_of(variants, message_id)
+            case op.Publish(topic, variants, skip, message_id):
                 for client in self.clients.values():
                     if topic in client.topics and client.id not in skip:
-                        client.add_form_of(variants)
+                        client.add_form_of(variants, message_id)
             case op.Subscribe(connection_id, topic):
                 self.clients[connection_id].topics.add(topic)
             case op.Unsubscribe(connection_id, topic):

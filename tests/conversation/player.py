@@ -88,6 +88,8 @@ class Player:
         elif text.endswith(" vanishes"):
             self._forget_unread()
             self.house.vanish(self._client(text.removesuffix(" vanishes")))
+        elif text.endswith(" proves receipt"):
+            self.house.prove(self._client(text.removesuffix(" proves receipt")))
         elif match := _ACCOUNTS.fullmatch(text):
             for name in match["names"].split(", "):
                 self._add_account(name, administrator=match["kind"].startswith("administrator"))

@@ -69,16 +69,18 @@ class Client:
     all: list[Seen] = field(default_factory=list)
     closed: str | None = None
     authenticated: bool = False
+    delivered_id: int = 0
 
-    def add(self, data: bytes) -> None:
+    def add(self, data: bytes, message_id: int = 0) -> None:
         """Take what the server sends; nothing after the end."""
         if self.closed is None:
             self.pending.append(data)
+            self.delivered_id = max(self.delivered_id, message_id)
 
-    def add_form_of(self, variants: Variants) -> None:
+    def add_form_of(self, variants: Variants, message_id: int) -> None:
         """Take what the server sends to several, in the form set for this client."""
         if self.form in variants:
-            self.add(variants[self.form])
+            self.add(variants[self.form], message_id)
 
     def read(self) -> None:
         """Split what has come into lines."""

@@ -215,6 +215,7 @@ def test_joined_runs_give_everybody_the_lines_of_one_by_one_delivery(batches: li
     sockets = [socket.socketpair() for _ in range(4)]
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     expected: dict[int, list[bytes]] = {}
+    delivered: dict[int, int] = {}
     members: dict[int, set[int]] = {1: set(), 2: set()}
     for number in range(1, 5):
         made = Connection(number, sockets[number - 1][0], "192.0.2.1", context, Limits(), 0.0, exempt=False)
@@ -227,22 +228,25 @@ def test_joined_runs_give_everybody_the_lines_of_one_by_one_delivery(batches: li
             line += 1
             data = b"%d;" % line
             if kind == "publish":
-                operations.append(op.Publish(first, {0: data}, () if second is None else (second,)))
+                operations.append(op.Publish(first, {0: data}, () if second is None else (second,), line))
                 for number in members[first] - {second}:
                     expected[number].append(data)
+                    delivered[number] = line
             elif kind == "send":
-                operations.append(op.Send(first, data))
+                operations.append(op.Send(first, data, line))
                 expected[first].append(data)
+                delivered[first] = line
             else:
                 assert second is not None
                 operations.append((op.Subscribe if kind == "subscribe" else op.Unsubscribe)(first, second))
                 (members[second].add if kind == "subscribe" else members[second].discard)(first)
-        board.begin(operations)
+        board.begin(operations, 5.0)
         for operation in operations:
             carry_out(board, operation)
         board.end()
     for number, connection in board.connections.items():
         assert b"".join(connection.pending) == b"".join(expected[number])
+        assert connection.receipts.delivered_id == delivered.get(number, 0)
     for pair in sockets:
         for sock in pair:
             sock.close()

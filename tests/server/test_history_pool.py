@@ -13,6 +13,7 @@ from secure_chat.chat.deliveries import ReadHistory
 from secure_chat.chat.history import End, HistoryQuery, Rights, SearchQuery, TargetsQuery
 from secure_chat.chat.messages import InRoom
 from secure_chat.commands.history import HistoryRead
+from secure_chat.commands.missed import MissedRead
 from secure_chat.protocol.capabilities import Profile
 from secure_chat.protocol.search import parse_terms
 from secure_chat.server.history_pool import HistoryAnswerer, HistoryPool
@@ -74,7 +75,7 @@ def test_a_store_that_cannot_be_read_costs_the_answer_only(house: House, tmp_pat
 
 
 def test_the_thread_answers_in_turn_and_forgets_who_has_gone(house: House) -> None:
-    answers: Queue[HistoryRead] = Queue()
+    answers: Queue[HistoryRead | MissedRead] = Queue()
     reader = HistoryReader(house.path, "chat.local", Rights.MEMBERSHIP)
     pool = HistoryPool(reader, "chat.local", answers.put)
     try:

@@ -11,13 +11,16 @@ from secure_chat.chat import effects as fx
 from secure_chat.chat.accounts import Account
 from secure_chat.chat.codes import Code, Purpose
 from secure_chat.chat.devices import Device
+from secure_chat.chat.history import MissedQuery, Rights
 from secure_chat.chat.messages import Between, Conversation, InRoom, Kind, NewMessage, PostId
 from secure_chat.chat.ports import AlreadyPosted, AuditEntry, Conflict, PostIdReused, Snapshot, Store
+from secure_chat.chat.positions import Position
 from secure_chat.chat.rooms import Ban, Role, RoomModes, RoomRecord, Topic
 from secure_chat.protocol.relay import Relayed
 
 ALICE = Account(1, "Alice", "alice", "hash", administrator=True, created_us=5)
 BOB = Account(2**63 - 1, "Bob", "bob", "hash", created_us=6)
+ENOUGH = 10_000
 TEA = RoomRecord(7, "#Tea", "#tea", 8, ALICE.id)
 
 
@@ -27,7 +30,29 @@ def message(
     """A post to be stored."""
     tags = {"+mood": "ha;ppy"}
     relayed = Relayed("Alice!al@h", "PRIVMSG", ("#Tea", text), 99, "Alice", msgid, tags)
-    return fx.Append(NewMessage(where, Kind.POST, sender.id, "al", relayed, post_id))
+    return fx.Append(NewMessage(where, Kind.POST, sender.id, "al", relayed, post_id, device="here"))
+
+
+def missed_query(
+    account: Account, after_id: int = 0, device: str = "elsewhere", *, own_private: bool = False
+) -> MissedQuery:
+    """What was said to an account since then, to be read by this device of it."""
+    rights = Rights.MEMBERSHIP
+    return MissedQuery(account.id, account.name, device, after_id, ENOUGH, rights, "h", own_private=own_private)
+
+
+def missed_by(
+    store: Store, account: Account, after_id: int = 0, device: str = "elsewhere", *, own_private: bool = False
+) -> list[Relayed]:
+    """The same, read."""
+    missed = store.missed(missed_query(account, after_id, device, own_private=own_private), ENOUGH)
+    assert missed is not None
+    return missed
+
+
+def texts(messages: list[Relayed]) -> list[str]:
+    """What they say."""
+    return [one.params[-1] for one in messages]
 
 
 class StoreContract:
@@ -139,26 +164,36 @@ class StoreContract:
         assert not store.logged_in_from(ALICE.id, "::2", 0)
         assert not store.logged_in_from(BOB.id, "::1", 0)
 
-    def test_undelivered(self, store: Store) -> None:
-        """Private messages to an account, oldest first, past its position; staged ones count."""
+    def test_missed(self, store: Store) -> None:
+        """What an account may read beyond a message, oldest first; staged ones count, and so does what it was."""
         self.begin(store)
         between = Between(ALICE.id, BOB.id)
         self.keep(store, message("a", between, "one"), message("r", InRoom(TEA.id)))
-        store.stage([message("b", between, "two")])
-        first, second = store.undelivered(BOB.id, 10)
-        assert (first.text, first.msgid, first.sequence, first.conversation) == ("one", "a", 1, between)
-        assert (first.kind, first.user, first.time_us, dict(first.client_tags)) == (
-            Kind.POST,
-            "al",
-            99,
-            {"+mood": "ha;ppy"},
+        assert store.stage([fx.Audited("a", "b", "c", "d", 1)]) == 0
+        last_id = store.stage([message("b", between, "two"), message("s", InRoom(TEA.id))])
+        first, second = missed_by(store, BOB)
+        assert (first.params, first.msgid, first.source, first.command) == (
+            ("Bob", "one"),
+            "a",
+            "Alice!al@h",
+            "PRIVMSG",
         )
-        assert (second.text, second.sequence) == ("two", 2)
-        assert [m.text for m in store.undelivered(BOB.id, 1)] == ["one"]
-        assert store.undelivered(ALICE.id, 10) == []
-        store.stage([fx.DeliveredThrough(BOB.id, "a")])
+        assert (first.account, first.time_us, dict(first.client_tags)) == ("Alice", 99, {"+mood": "ha;ppy"})
+        assert second.params == ("Bob", "two")
+        assert store.missed(missed_query(BOB), 1) is None
+        assert [one.msgid for one in missed_by(store, ALICE)] == ["r", "s"]
+        assert [one.msgid for one in missed_by(store, ALICE, device="here")] == []
+        assert [one.msgid for one in missed_by(store, ALICE, own_private=True)] == ["a", "r", "b", "s"]
         store.commit()
-        assert [m.text for m in self.reopen(store).undelivered(BOB.id, 10)] == ["two"]
+        assert missed_by(store, BOB, after_id=last_id) == []
+        assert last_id == self.loaded(store).last_id
+
+    def test_positions(self, store: Store) -> None:
+        """Where a device is, until it is forgotten."""
+        self.begin(store)
+        self.keep(store, fx.PositionSet(BOB.id, "pad", Position(3, 5)), fx.PositionSet(BOB.id, "", Position(1, 5)))
+        self.keep(store, fx.PositionSet(BOB.id, "pad", Position(4, 6)), fx.PositionGone(BOB.id, ""))
+        assert list(self.loaded(store).positions) == [(BOB.id, "pad", Position(4, 6))]
 
     def test_both_directions_are_one_conversation(self, store: Store) -> None:
         """Sequences have no gap."""
@@ -166,7 +201,15 @@ class StoreContract:
         self.keep(store, message("a", Between(ALICE.id, BOB.id)))
         self.keep(store, message("b", Between(BOB.id, ALICE.id), sender=BOB))
         self.keep(store, message("c", Between(ALICE.id, ALICE.id)))
-        assert [(m.msgid, m.sequence) for m in store.undelivered(ALICE.id, 9)] == [("b", 2), ("c", 1)]
+        assert [one.msgid for one in missed_by(store, ALICE, own_private=True)] == ["a", "b", "c"]
+        for post_id, place, sequence in (
+            ("d", Between(BOB.id, ALICE.id), 3),
+            ("e", Between(ALICE.id, ALICE.id), 2),
+        ):
+            self.keep(store, message(post_id, place, post_id=PostId(post_id, b"d")))
+            with pytest.raises(AlreadyPosted) as known:
+                store.stage([message("x", place, post_id=PostId(post_id, b"d"))])
+            assert known.value.first.sequence == sequence
 
     def test_post_ids(self, store: Store) -> None:
         """The same id with the same content is answered with the first; with another content it is refused."""
@@ -184,7 +227,7 @@ class StoreContract:
         with pytest.raises(AlreadyPosted):
             store.stage([message("e", Between(BOB.id, ALICE.id), "fifth", post_id, sender=BOB)])
         store.commit()
-        assert [m.text for m in self.reopen(store).undelivered(ALICE.id, 9)] == ["fourth"]
+        assert texts(missed_by(self.reopen(store), ALICE, device="here")) == ["fourth"]
 
     def test_a_conflict_costs_one_command(self, store: Store) -> None:
         """All of that command, and nothing of the others of its tick."""
@@ -198,7 +241,7 @@ class StoreContract:
         store.commit()
         after = self.reopen(store)
         assert {account.name for account in after.load().accounts} == {"Alice", "Bob", "Carol"}
-        assert [(m.text, m.sequence) for m in after.undelivered(BOB.id, 9)] == [("kept", 1)]
+        assert texts(missed_by(after, BOB)) == ["kept"]
 
     def test_a_bug_costs_one_command(self, store: Store) -> None:
         """A value that cannot be stored is taken back with all that its command had staged."""
@@ -208,13 +251,13 @@ class StoreContract:
         assert not isinstance(raised.value, Conflict)
         store.stage([message("y", Between(ALICE.id, BOB.id), "kept")])
         store.commit()
-        assert [m.text for m in self.reopen(store).undelivered(BOB.id, 9)] == ["kept"]
+        assert texts(missed_by(self.reopen(store), BOB)) == ["kept"]
 
     def test_what_is_not_committed_is_not_there(self, store: Store) -> None:
         """Nothing of a tick is on disk before its end."""
         self.begin(store)
         store.stage([message("x", Between(ALICE.id, BOB.id))])
-        assert self.reopen(store).undelivered(BOB.id, 9) == []
+        assert missed_by(self.reopen(store), BOB) == []
 
     def test_codes(self, store: Store) -> None:
         """All fields come back; uses are counted down, a code is revoked, forgotten."""

@@ -8,7 +8,6 @@ from pathlib import Path
 import apsw
 import pytest
 
-from secure_chat.chat import effects as fx
 from secure_chat.chat.codes import Code, Purpose
 from secure_chat.chat.devices import Device
 from secure_chat.chat.history import End, HistoryQuery, Rights, SearchQuery
@@ -19,7 +18,7 @@ from secure_chat.protocol.search import normalised, parse_terms
 from secure_chat.storage.database import APPLICATION_ID, schema_scripts
 from secure_chat.storage.history import HistoryReader
 from secure_chat.storage.sqlite import SqliteStore
-from tests.storage.contract import ALICE, BOB, TEA, message
+from tests.storage.contract import ALICE, BOB, TEA, message, missed_by
 
 VERSIONS = range(1, len(schema_scripts()) + 1)
 GONE = ALICE.id + 2
@@ -93,7 +92,10 @@ def test_the_state_is_there(store: SqliteStore, version: int) -> None:
     assert list(snapshot.members) == [(7, ALICE.id, Role(4)), (7, BOB.id, Role(1))]
     assert list(snapshot.bans) == [(7, Ban("x!*@*", "Alice", 10))]
     assert list(snapshot.invitations) == [(7, GONE)]
-    assert snapshot.last_us == 5_000_000
+    assert (snapshot.last_id, snapshot.last_us) == (5, 5_000_000)
+    # Where nothing waited for an account, and before the first private message that did.
+    positions = {account_id: at.message_id for account_id, device, at in snapshot.positions if device == ""}
+    assert positions == {ALICE.id: 5, BOB.id: 2, GONE: 5}
     assert store.logged_in_from(BOB.id, "::1", 44)
     assert store.audited(9, 0) == [AuditEntry(5, "a", "b", "c", "d")]
     if version >= 2:
@@ -117,7 +119,7 @@ def test_what_was_said_is_there(store: SqliteStore, tmp_path: Path) -> None:
         ("m2", SAID[1], {"+m": "x"}),
         ("m3", "second", {}),
     ]
-    assert [one.msgid for one in store.undelivered(BOB.id, 9)] == ["m3"]
+    assert [one.msgid for one in missed_by(store, BOB, after_id=2)] == ["m3"]
     for words, msgid in (("еще чайник", "m1"), ("kettle", "m2")):
         found = reader.search(SearchQuery(ALICE.id, parse_terms(words), 9))
         assert [one.msgid for one in found] == [msgid]
@@ -129,7 +131,8 @@ def test_it_goes_on(store: SqliteStore) -> None:
         store.stage([message("x", InRoom(TEA.id), SAID[0], PostId("p1", b"\x01"))])
     assert (known.value.first.msgid, known.value.first.text) == ("m1", SAID[0])
     store.stage([message("y", Between(ALICE.id, BOB.id), post_id=PostId("p2", b"d"))])
-    store.stage([fx.DeliveredThrough(BOB.id, "m3")])
     store.commit()
-    (new,) = store.undelivered(BOB.id, 9)
-    assert (new.msgid, new.sequence) == ("y", 3)
+    assert missed_by(store, BOB)[-1].msgid == "y"
+    with pytest.raises(AlreadyPosted) as again:
+        store.stage([message("z", Between(ALICE.id, BOB.id), post_id=PostId("p2", b"d"))])
+    assert again.value.first.sequence == 3

@@ -17,7 +17,7 @@ from secure_chat.chat.ports import AuditEntry, Store, StoreFailed
 from secure_chat.chat.rooms import Role
 from secure_chat.storage.database import APPLICATION_ID, DatabaseUnusable, schema_scripts
 from secure_chat.storage.sqlite import SqliteStore
-from tests.storage.contract import ALICE, BOB, TEA, message
+from tests.storage.contract import ALICE, BOB, TEA, message, missed_by
 from tests.storage.failing_disk import Disk, failing_disk
 from tests.storage.forgetting_contract import ForgettingContract
 
@@ -111,7 +111,7 @@ class TestSqlite(ForgettingContract):
         self.begin(store)
         store.stage([message("x", BETWEEN)])
         self.open.pop().close()
-        assert self.reopen(store).undelivered(BOB.id, 9) == []
+        assert missed_by(self.reopen(store), BOB) == []
         self.open.pop().close()
         assert [file.name for file in self.path.parent.iterdir()] == ["chat.db"]
 
@@ -150,7 +150,7 @@ class TestUnusable:
         with sqlite3.connect(path) as connection:
             connection.execute(f"PRAGMA user_version={len(schema_scripts()) + 1}")
         connection.close()
-        self.refused(path, "newer Secure Chat .schema 7, this program knows 6.; update")
+        self.refused(path, "newer Secure Chat .schema 8, this program knows 7.; update")
 
     def test_other_program(self, tmp_path: Path) -> None:
         """Its file is not touched."""
@@ -216,7 +216,7 @@ class TestFailingDisk:
 
     def ids(self, store: SqliteStore) -> list[str]:
         """What is there."""
-        return [stored.msgid for stored in store.undelivered(BOB.id, 9)]
+        return [str(stored.msgid) for stored in missed_by(store, BOB)]
 
     @pytest.mark.parametrize(
         ("fault", "times", "is_there"),
@@ -259,7 +259,7 @@ class TestFailingDisk:
         store._connection.execute("PRAGMA shrink_memory")
         disk.fails, disk.times = "read", 0
         with pytest.raises(StoreFailed):
-            store.undelivered(BOB.id, 9)
+            missed_by(store, BOB)
         with pytest.raises(StoreFailed):
             store.load()
         with pytest.raises(StoreFailed):

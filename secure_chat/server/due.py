@@ -1,0 +1,56 @@
+"""What is due without anybody asking for it. Dispatcher thread only; times are µs since 1970 UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from secure_chat.chat.hub import Hub
+from secure_chat.chat.positions import WRITE_SECONDS
+from secure_chat.server.forgetting import ForgettingRounds
+from secure_chat.server.happenings import ForgettingDue, Happening, LingeringDue, PositionsDue, ReadingDue
+
+
+class Due:
+    """Knows when an account that lost its connections is gone, when positions are kept, and when to forget."""
+
+    def __init__(self, hub: Hub, forgetting: ForgettingRounds) -> None:
+        self._hub = hub
+        self._forgetting = forgetting
+        self._positions_at_us = 0
+        """Not before this time are positions written again."""
+        self._read_at_us: int | None = None
+
+    def read_again_at(self, time_us: int) -> None:
+        """Ask again then for what sessions missed: it could not be read."""
+        self._read_at_us = time_us
+
+    def happenings(self, now_us: int, *, idle: bool, store_down: bool) -> Iterator[Happening]:
+        """What is due now. `idle`: nothing else happens."""
+        yield from [LingeringDue(id_) for id_, until_us in self._lingering() if until_us <= now_us]
+        if store_down:
+            return
+        if self._hub.unwritten and self._positions_at_us <= now_us:
+            self._positions_at_us = now_us + WRITE_SECONDS * 1_000_000
+            yield PositionsDue()
+        if self._read_at_us is not None and self._read_at_us <= now_us:
+            self._read_at_us = None
+            yield ReadingDue()
+        due_us = self._forgetting.due_us
+        if due_us is not None and due_us <= now_us:
+            yield ForgettingDue(idle)
+
+    def next_us(self, retry_at_us: int | None) -> int | None:
+        """When the next thing is due; a store that is down is tried again at `retry_at_us`."""
+        times: list[int | None] = [until_us for _, until_us in self._lingering()]
+        if retry_at_us is not None:
+            times.append(retry_at_us)
+        else:
+            positions_at_us = self._positions_at_us if self._hub.unwritten else None
+            times += [self._forgetting.due_us, positions_at_us, self._read_at_us]
+        return min((time_us for time_us in times if time_us is not None), default=None)
+
+    def _lingering(self) -> Iterator[tuple[int, int]]:
+        for account_id in self._hub.lingering:
+            until_us = self._hub.presence[account_id].lingers_until_us
+            if until_us is not None:
+                yield account_id, until_us

@@ -1,0 +1,176 @@
+"""Replays that no script can bring about: many pages, and what is said while they are on their way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from secure_chat.chat.deliveries import ReadMissed
+from secure_chat.chat.positions import LAST_PAGE_MESSAGES
+from secure_chat.commands.missed import FAILURES_LIMIT, PAGE_MESSAGES, MissedRead
+from secure_chat.net import operations as op
+from secure_chat.server.happenings import Happening
+from tests.conversation.house import House, password_of
+from tests.conversation.wire import Client
+from tests.storage.failing_disk import Disk, failing_disk
+
+
+@pytest.fixture
+def disk() -> Iterator[Disk]:
+    """The disk that the house is on."""
+    with failing_disk() as disk:
+        yield disk
+
+
+@pytest.fixture
+def house(tmp_path: Path, disk: Disk) -> Iterator[House]:
+    """A server with two accounts, of which Bob was never there."""
+    del disk
+    house = House(tmp_path / "chat.db")
+    house.add_account("alice")
+    house.add_account("bob")
+    yield house
+    house.stop()
+
+
+@pytest.fixture
+def alice(house: House) -> Client:
+    """Alice, who talks."""
+    return house.log_in("alice")
+
+
+def say(house: House, alice: Client, first: int, last: int) -> None:
+    """Numbers, to Bob."""
+    house.say(alice, *(f"PRIVMSG bob {number}" for number in range(first, last)))
+
+
+def come(house: House) -> tuple[Client, list[Happening]]:
+    """Bob comes; and what his worker and the reader are to do next."""
+    bob = house.connect("bob")
+    lines = f"PASS bob:{password_of('bob')}\r\nNICK bob\r\nUSER b 0 * :Bob\r\n".encode()
+    reports = step(house, house.received(bob, lines))
+    (checked,) = reports
+    return bob, step(house, [checked])
+
+
+def step(house: House, happenings: list[Happening]) -> list[Happening]:
+    """One tick; what comes of it is carried out, and what that brings is given back."""
+    return [report for outcome in house.engine.tick(happenings) for report in house.release(outcome)]
+
+
+def later(house: House) -> list[Happening]:
+    """A second later nothing happens but what is due then."""
+    house.now_us += 1_000_000
+    return []
+
+
+def numbers(client: Client) -> list[int]:
+    """What the client was told, in order."""
+    client.read()
+    return [int(seen.params[1].rpartition(" ")[2]) for seen in client.all if seen.command == "PRIVMSG"]
+
+
+def test_a_long_replay_comes_in_pages(house: House, alice: Client) -> None:
+    """In order, each once, the next page when the last was taken."""
+    house.hub.settings = replace(house.settings, replay_messages=1_000)
+    count = 2 * PAGE_MESSAGES + 1
+    say(house, alice, 0, count)
+    bob, reports = come(house)
+    pages = 0
+    while reports:
+        pages += sum(isinstance(report, MissedRead) for report in reports)
+        reports = step(house, reports)
+        assert len(reports) <= 1
+    assert pages == 3
+    assert numbers(bob) == list(range(count))
+
+
+@pytest.mark.parametrize("late", [1, LAST_PAGE_MESSAGES, LAST_PAGE_MESSAGES + 1, 3 * PAGE_MESSAGES])
+def test_what_is_said_meanwhile_comes_behind(house: House, alice: Client, late: int) -> None:
+    """However much that is; then comes what is said live. Nothing is left out, nothing comes twice."""
+    say(house, alice, 0, 5)
+    bob, reports = come(house)
+    (drained,) = reports
+    assert isinstance(drained, op.Drained)
+    (read,) = step(house, [drained])
+    assert isinstance(read, MissedRead)
+    say(house, alice, 5, 5 + late)
+    assert numbers(bob) == []
+    house.work([read])
+    assert numbers(bob) == list(range(5 + late))
+    say(house, alice, 5 + late, 6 + late)
+    assert numbers(bob) == list(range(6 + late))
+    house.prove(bob)
+    position = house.hub.positions[house.hub.account_ids["bob"]]["~b~e3b0c442"]
+    assert position.message_id == house.hub.last_id
+
+
+def test_what_is_said_in_the_tick_of_the_last_page(house: House, alice: Client) -> None:
+    """Before it and after it in the same tick: in order, each once."""
+    say(house, alice, 0, 2)
+    bob, (drained,) = come(house)
+    (read,) = step(house, [drained])
+    before, after = (house.received(alice, f"PRIVMSG bob {n}\r\n".encode()) for n in (2, 3))
+    house.work([*before, read, *after])
+    assert numbers(bob) == [0, 1, 2, 3]
+
+
+def test_a_page_that_cannot_be_read(house: House, alice: Client) -> None:
+    """It is tried again each second for some time. Then the session ends rather than going on without it; the next
+    one gets it.
+    """
+    say(house, alice, 0, 2)
+    bob, (drained,) = come(house)
+    (read,) = step(house, [drained])
+    assert isinstance(read, MissedRead)
+    for _ in range(FAILURES_LIMIT):
+        (drained,) = step(house, [MissedRead(read.job, failed=True)]) or step(house, later(house))
+        (read,) = step(house, [drained])
+        assert isinstance(read, MissedRead)
+    house.work([MissedRead(read.job, failed=True)])
+    assert bob.unread[-1].text == "ERROR :The server could not read what you missed; connect again to get it"
+    bob, reports = come(house)
+    house.work(reports)
+    assert numbers(bob) == [0, 1]
+
+
+def test_a_page_in_a_tick_that_is_lost(house: House, alice: Client, disk: Disk) -> None:
+    """It comes again once the store works; only once, though the reader is asked from two sides."""
+    say(house, alice, 0, 2)
+    bob, (drained,) = come(house)
+    (read,) = step(house, [drained])
+    disk.fails = "write"
+    house.work([*house.received(alice, b"PRIVMSG bob 2\r\n"), read, drained])
+    disk.fails = ""
+    house.pass_time(2)
+    say(house, alice, 3, 4)
+    assert numbers(bob) == [0, 1, 3]
+
+
+def test_a_page_while_the_store_is_down(house: House, alice: Client, disk: Disk) -> None:
+    """It is read again when the store works."""
+    say(house, alice, 0, 2)
+    bob, (drained,) = come(house)
+    (read,) = step(house, [drained])
+    disk.fails, disk.times = "write open", 0
+    house.work(house.received(alice, b"PRIVMSG bob 2\r\n"))
+    house.work([read, drained])
+    assert numbers(bob) == []
+    disk.fails = ""
+    house.pass_time(2)
+    house.pass_time(2)
+    assert numbers(bob) == [0, 1]
+
+
+def test_an_answer_for_who_is_gone(house: House, alice: Client) -> None:
+    """Nothing follows from it; nor from a proof of somebody who is not there."""
+    say(house, alice, 0, 2)
+    bob, (drained,) = come(house)
+    (read,) = step(house, [drained])
+    assert isinstance(read, MissedRead)
+    assert isinstance(read.job, ReadMissed)
+    house.vanish(bob)
+    assert house.engine.tick([read, drained, op.Proven(bob.id, 5)]) == []
