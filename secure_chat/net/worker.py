@@ -267,6 +267,7 @@ class Worker:
             connection.watched = 0
         connection.close_reason = connection.close_reason or reason
         connection.enter(Stage.GONE)
+        connection.receipts.end(connection.socket, connection.outstanding_bytes)
         connection.socket.close()
         self._board.drop(connection)
         if not connection.unread:
