@@ -97,7 +97,7 @@ def test_private_messages_wait_for_who_is_offline_across_a_restart(start: Start)
     first.stop()
     second = start().wait_until_ready()
     ivan = log_in(second, "Иван")
-    ivan.barrier()
+    ivan.expect("письмо 2")
     letters = [line for line in ivan.seen if "письмо" in line]
     assert [line[-1] for line in letters] == ["0", "1", "2"]
     ivan.send("QUIT")
@@ -123,6 +123,7 @@ def test_a_repeated_post_is_posted_once_even_after_kill_9(start: Start) -> None:
         echo.tags["time"],
         "b",
     )
+    bob.expect("exactly once")  # he missed the first, and has it now
     assert not [line for line in bob.barrier() if "exactly once" in line]
     alice.send("@label=c;secure-chat.internal/post-id=p1 PRIVMSG #lobby :something else")
     alice.expect(r"label=c\S* \S+ FAIL PRIVMSG POST_ID_REUSED")
