@@ -10,6 +10,7 @@ from pathlib import Path
 
 from secure_chat.chat.history import Rights
 from secure_chat.chat.hub import Hub
+from secure_chat.chat.ports import Snapshot, StoreFailed
 from secure_chat.chat.settings import Inviter, RegistrationMode, Settings
 from secure_chat.config import Config, load_config
 from secure_chat.errors import ConfigError
@@ -19,6 +20,7 @@ from secure_chat.server.home import Home
 from secure_chat.server.ids import RandomIds
 from secure_chat.server.passwords import Hasher, load_or_create_pepper
 from secure_chat.server.reach import reach_of
+from secure_chat.storage.database import DatabaseUnusable, explain
 from secure_chat.storage.sqlite import SqliteStore
 
 PEPPER_CHECK = "pepper check"
@@ -81,11 +83,12 @@ class Foundation:
 
 def open_foundation(home: Home, config_file: Path | None) -> Foundation:
     """Open a home. Raises ConfigError, DatabaseUnusable, StoreFailed."""
+    _check_there(home)
     config = load_config(config_file or home.config, must_exist=config_file is not None)
     settings = replace(settings_of(config), reach=reach_of(config, home.certs))
     store = SqliteStore(home.database)
     try:
-        snapshot = store.load()
+        snapshot = _load(store, home.database)
         present = any(not account.removed for account in snapshot.accounts)
         pepper, check = load_or_create_pepper(home.pepper, store.setting(PEPPER_CHECK), present)
         store.keep_setting(PEPPER_CHECK, check)
@@ -96,3 +99,25 @@ def open_foundation(home: Home, config_file: Path | None) -> Foundation:
         store.close()
         raise
     return Foundation(config, settings, store, Hasher(pepper, config.passwords.bcrypt_rounds), engine)
+
+
+def _check_there(home: Home) -> None:
+    """A pepper is made after the database: a home that has one and no database has lost that.
+
+    To begin anew would let nobody in, and hide what has happened.
+    """
+    path = home.database
+    if home.pepper.exists() and not (path.exists() and path.stat().st_size):
+        found = "empty" if path.exists() else "missing"
+        text = (
+            f"{path} is {found}, and {home.pepper} says that there was a database. "
+            f"Restore a backup; to begin anew without accounts and messages, move {home.pepper.name} away, too"
+        )
+        raise DatabaseUnusable(text)
+
+
+def _load(store: SqliteStore, path: Path) -> Snapshot:
+    try:
+        return store.load()
+    except StoreFailed as error:
+        raise DatabaseUnusable(explain(error.__cause__, path)) from error

@@ -31,18 +31,22 @@ def open_database(path: Path) -> apsw.Connection:
             # Before SQLite makes it: what it makes beside it gets the same mode.
             path.touch(mode=0o600)
             path.chmod(0o600)
+        has_wal = path.with_name(f"{path.name}-wal").exists()
         connection = apsw.Connection(str(path))
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        # What is refused is left as it is: closing would move the WAL into the database.
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, int(has_wal))
         add_functions(connection)
         _check_ours(connection, path)
         _configure(connection)
-        _migrate(connection, path)
+        _migrate(connection)
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
     except (apsw.Error, OSError, DatabaseUnusable) as error:
         if connection is not None:
             connection.close(True)
         if isinstance(error, DatabaseUnusable):
             raise
-        raise DatabaseUnusable(_explain(error, path)) from error
+        raise DatabaseUnusable(explain(error, path)) from error
     return connection
 
 
@@ -66,6 +70,13 @@ def _check_ours(connection: apsw.Connection, path: Path) -> None:
     if application_id != APPLICATION_ID and tables:
         text = f"{path} is a database of another program; name another home with --home"
         raise DatabaseUnusable(text)
+    (version,), known = next(connection.execute("PRAGMA user_version")), len(schema_scripts())
+    if version > known:
+        text = (
+            f"{path} was written by a newer Secure Chat (schema {version}, this program knows {known}); "
+            "update the program, or restore a backup made with this version"
+        )
+        raise DatabaseUnusable(text)
 
 
 def _configure(connection: apsw.Connection) -> None:
@@ -81,15 +92,9 @@ def _configure(connection: apsw.Connection) -> None:
     connection.execute("PRAGMA trusted_schema=OFF")
 
 
-def _migrate(connection: apsw.Connection, path: Path) -> None:
+def _migrate(connection: apsw.Connection) -> None:
     scripts = schema_scripts()
     (version,) = next(connection.execute("PRAGMA user_version"))
-    if version > len(scripts):
-        text = (
-            f"{path} was written by a newer Secure Chat (schema {version}, this program knows {len(scripts)}); "
-            "update the program, or restore a backup made with this version"
-        )
-        raise DatabaseUnusable(text)
     for number, script in enumerate(scripts[version:], start=version + 1):
         with connection:
             connection.execute(script)
@@ -97,7 +102,8 @@ def _migrate(connection: apsw.Connection, path: Path) -> None:
             connection.execute(f"PRAGMA user_version={number}")
 
 
-def _explain(error: apsw.Error | OSError, path: Path) -> str:
+def explain(error: BaseException | None, path: Path) -> str:
+    """Why the database at `path` cannot be used, where `error` was met, and what to do."""
     match error:
         case apsw.NotADBError() | apsw.CorruptError():
             return (
