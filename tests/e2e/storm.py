@@ -146,11 +146,12 @@ class Storm:
         """What everybody saw."""
         return [person.log for person in self.people]
 
-    def wait_for_posts(self, posts: int) -> None:
-        """Until the listener has seen so many more."""
+    def wait_for_posts(self, server: ServerProcess, posts: int) -> bool:
+        """Until the listener has seen so many more, or the server has ended; whether it goes on."""
         log = self.people[-1].log
         seen = sum(map(len, log.connections))
-        wait_for(lambda: sum(map(len, log.connections)) >= seen + posts)
+        wait_for(lambda: server.process.poll() is not None or sum(map(len, log.connections)) >= seen + posts)
+        return server.process.poll() is None
 
     @contextmanager
     def raging(self, server: ServerProcess) -> Iterator[None]:

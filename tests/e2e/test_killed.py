@@ -78,8 +78,7 @@ def kill_at(storm: Storm, before: tuple[str, ...], *, stops_after: int = 0) -> N
     server = ServerProcess(storm.home, before=before)
     if is_ready(server):
         with storm.raging(server):
-            if stops_after:
-                storm.wait_for_posts(stops_after)
+            if stops_after and storm.wait_for_posts(server, stops_after):
                 os.kill(server.server_id, signal.SIGTERM)
     expect_killed(server)
 
@@ -97,7 +96,7 @@ def in_checkpoint(storm: Storm, chance: random.Random) -> None:
 def in_last_checkpoint(storm: Storm, chance: random.Random) -> None:
     """The same when the server stops."""
     when = f"{chance.randint(1, 30)}+"
-    kill_at(storm, killed_at("pwrite64", when, "-P", str(storm.home / "chat.db")), stops_after=200)
+    kill_at(storm, killed_at("pwrite64", when, "-P", str(storm.home / "chat.db")), stops_after=50)
 
 
 def before_wal_is_removed(storm: Storm, _: random.Random) -> None:
