@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
+from secrets import token_urlsafe
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -29,6 +30,8 @@ from secure_chat.chat.forgetting import Forgetting  # noqa: E402
 from secure_chat.chat.history import End, HistoryQuery, Rights, SearchQuery  # noqa: E402
 from secure_chat.chat.messages import InRoom, Kind, NewMessage  # noqa: E402
 from secure_chat.chat.rooms import Role, RoomRecord  # noqa: E402
+from secure_chat.net import operations as op  # noqa: E402
+from secure_chat.protocol.message import parse  # noqa: E402
 from secure_chat.protocol.relay import Relayed  # noqa: E402
 from secure_chat.protocol.search import parse_terms  # noqa: E402
 from secure_chat.storage.database import open_database  # noqa: E402
@@ -37,6 +40,7 @@ from secure_chat.storage.sqlite import SqliteStore  # noqa: E402
 from tests.conversation.house import House  # noqa: E402
 
 ROOMS, PEOPLE, SENDERS = 200, 50, 32
+ROOMS_EACH = ROOMS // SENDERS
 WORDS = [f"word{number}" for number in range(5_000)]
 COMMON = "hello"
 TICK_MESSAGES = 1_000
@@ -105,17 +109,17 @@ def raw_inserts(path: Path) -> float:
     """Rows a second, in transactions of SENDERS, without anything of the program around them."""
     connection = open_database(path)
     rows = []
-    for number, post in zip(range(POSTS), posts(10**9), strict=False):
-        message = post.message
-        rows.append((number % ROOMS + 1, 10**9 + number, message.msgid, message.sender_id, message.text))
+    for number in range(POSTS):
+        sequence = 10**9 + number
+        rows.append((room_of(number) + 1, sequence, token_urlsafe(15), 2 + number % SENDERS, text()))
     begun = time.perf_counter()
     for start in range(0, POSTS, SENDERS):
         with connection:
             for place, sequence, msgid, sender, words in rows[start : start + SENDERS]:
                 connection.execute(
                     "INSERT INTO message (conversation_id, sequence, msgid, kind, sender_id, sender_user, text,"
-                    " time_us) VALUES (?, ?, ?, 'post', ?, 'u', ?, ?)",
-                    (place, sequence, msgid, sender, words, sequence),
+                    " time_us, sender_device) VALUES (?, ?, ?, 'post', ?, 'u', ?, ?, '~u~12345678')",
+                    (place, sequence, msgid, sender, words, BEGUN_US + sequence * 1000),
                 )
                 connection.execute(
                     "INSERT INTO message_words (rowid, place, words) VALUES (last_insert_rowid(), ?, ?)",
@@ -126,19 +130,28 @@ def raw_inserts(path: Path) -> float:
     return rate
 
 
+def room_of(number: int) -> int:
+    """Where the post of this number goes: each sender has rooms of its own, and takes them in turn."""
+    return number % SENDERS * ROOMS_EACH + number // SENDERS % ROOMS_EACH
+
+
 def acknowledged_posts(path: Path) -> float:
-    """Posts a second through the engine: SENDERS people, each waits for the echo before the next."""
+    """Posts a second through the engine: SENDERS people, each waits for the echo before the next. Their lines are
+    parsed before: that is the worker's part.
+    """
     house = House(path)
     clients = []
     for number in range(SENDERS):
         house.add_account(f"sender{number}")
         clients.append(house.log_in(f"sender{number}", ["echo-message", "message-tags", "server-time"]))
-        house.say(clients[-1], "JOIN #bench")
-    lines = [f"PRIVMSG #bench :{text()}\r\n".encode() for _ in range(1000)]
+        house.say(clients[-1], *(f"JOIN #r{room_of(number + n * SENDERS)}" for n in range(ROOMS_EACH)))
+    lines = [
+        op.Received(clients[number % SENDERS].id, parse(f"PRIVMSG #r{room_of(number)} :{text()}".encode()))
+        for number in range(POSTS)
+    ]
     begun = time.perf_counter()
-    for turn in range(POSTS // SENDERS):
-        tick = [h for c in clients for h in house.received(c, lines[(turn * SENDERS + c.id) % 1000])]
-        outcomes = house.engine.tick(tick)
+    for start in range(0, POSTS, SENDERS):
+        outcomes = house.engine.tick(lines[start : start + SENDERS])
         assert all(outcome.operations for outcome in outcomes)
     rate = POSTS / (time.perf_counter() - begun)
     house.stop()

@@ -28,7 +28,7 @@ from secure_chat.protocol.numerics import Numeric
 from secure_chat.protocol.relay import Relayed
 
 
-@dataclass
+@dataclass(slots=True)
 class Context:
     """One unit of a tick: a command (or an element of its list), or something that happened.
 
@@ -65,8 +65,10 @@ class Context:
     @property
     def account(self) -> Account:
         """The account of the session."""
-        assert self.session.account_id is not None
-        return self.hub.accounts[self.session.account_id]
+        session = self.maybe_session
+        assert session is not None
+        assert session.account_id is not None
+        return self.hub.accounts[session.account_id]
 
     def add(self, *effects: Effect) -> None:
         """Decide these effects, after those decided before."""

@@ -65,25 +65,25 @@ def _post(ctx: Context, kind: Kind, target: str, text: str) -> None:
     line = ctx.relayed(name, room.name if room else person.name, text)
     if line.body_bytes() > LINE_LIMIT_BYTES:
         raise CommandError("Input line was too long; nothing was sent", Numeric.ERR_INPUTTOOLONG)
-    where: Conversation = InRoom(room.id) if room else Between(ctx.account.id, person.id)
-    user, post_id = ctx.hub.presence[ctx.account.id].user, _post_id(ctx, name, target, text)
-    ctx.add(Append(NewMessage(where, kind, ctx.account.id, user, line, post_id, device=ctx.session.device)))
+    sender = ctx.account
+    where: Conversation = InRoom(room.id) if room else Between(sender.id, person.id)
+    user, post_id = ctx.hub.presence[sender.id].user, _post_id(ctx, name, target, text)
+    ctx.add(Append(NewMessage(where, kind, sender.id, user, line, post_id, device=ctx.session.device)))
     _show(ctx, room, person, line)
     if room is None and kind is Kind.POST:
         _tell_away(ctx, person)
     place = room.name if room else "(private)"
     said = {"text": text} if ctx.settings.log_messages else {}
-    ctx.log("message", sender=ctx.account.name, place=place, characters=len(text), **said)
+    ctx.log("message", sender=sender.name, place=place, characters=len(text), **said)
 
 
 def _place(ctx: Context, target: str) -> tuple[Room | None, Account]:
     """The room, or the person, that may be spoken to. Raises CommandError."""
-    muted_us = ctx.account.muted_until_us
     if is_room(target):
         room = ctx.hub.room_named(target)
         _check_may_speak(ctx, room, target)
         return room, ctx.account
-    person = ctx.hub.account_named(target)
+    person, muted_us = ctx.hub.account_named(target), ctx.account.muted_until_us
     if person is None:
         raise no_such_nick(target)
     if muted_us > ctx.now_us and not person.administrator:
@@ -93,22 +93,23 @@ def _place(ctx: Context, target: str) -> tuple[Room | None, Account]:
 
 
 def _check_may_speak(ctx: Context, room: Room | None, target: str) -> None:
-    role = ctx.hub.role(room, ctx.account.id) if room is not None else None
+    me = ctx.account
+    role = ctx.hub.role(room, me.id) if room is not None else None
     if room is None or (role is None and room.has("s")):
         text = "No such room"
         raise CommandError(text, Numeric.ERR_NOSUCHCHANNEL, (target,))
-    rank = role or Role.MEMBER
+    has_voice = role is not None and role >= Role.VOICED
     text = ""
     if role is None and room.has("n"):
         text = "You are not in that room; join it first"
-    elif rank < Role.VOICED and room.has("m"):
+    elif not has_voice and room.has("m"):
         text = "Only who was given a voice may speak in this room now"
-    elif rank < Role.VOICED and room.bans_source(ctx.hub.source(ctx.account.id)):
+    elif not has_voice and room.bans and room.bans_source(ctx.hub.source(me.id)):
         text = "You are banned from this room"
-    elif ctx.account.muted_until_us > ctx.now_us:
-        text = f"You are muted until {format_time(ctx.account.muted_until_us)}"
-    elif room.muted.get(ctx.account.id, 0) > ctx.now_us:
-        text = f"You are muted in this room until {format_time(room.muted[ctx.account.id])}"
+    elif me.muted_until_us > ctx.now_us:
+        text = f"You are muted until {format_time(me.muted_until_us)}"
+    elif room.muted.get(me.id, 0) > ctx.now_us:
+        text = f"You are muted in this room until {format_time(room.muted[me.id])}"
     if text:
         raise CommandError(text, Numeric.ERR_CANNOTSENDTOCHAN, (room.name,))
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from secure_chat.protocol.capabilities import Profile
-from secure_chat.protocol.message import NO_TAGS, Message, body_text
+from secure_chat.protocol.message import NO_TAGS, Message, encode_tags
 
 _TAGS, _TIME = int(Profile.TAGS), int(Profile.TIME)
 _ACCOUNT, _EXTENDED_JOIN = int(Profile.ACCOUNT), int(Profile.EXTENDED_JOIN)
@@ -39,10 +39,24 @@ class Relayed:
     msgid: str | None = None
     client_tags: Mapping[str, str] = field(default_factory=lambda: NO_TAGS)
     extended: tuple[str, ...] | None = None
+    _bodies: dict[tuple[str, ...], str] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _lines: dict[int, bytes] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def message(self, profile: Profile) -> Message:
         """The message that a session of this profile sees."""
+        bits = int(profile)
+        return Message(self.command, self._params(bits), self.source, self._tags(bits))
+
+    def encode(self, profile: Profile) -> bytes:
+        """The same as it goes over the wire, with CR LF; made once for each form that is asked for."""
         bits = int(profile)  # plain numbers: this is the hot path, and flags are slow
+        line = self._lines.get(bits)
+        if line is None:
+            line = f"{encode_tags(self._tags(bits))}{self._body(bits)}\r\n".encode()
+            self._lines[bits] = line
+        return line
+
+    def _tags(self, bits: int) -> dict[str, str]:
         tags: dict[str, str] = {}
         if bits & _TIME:
             tags["time"] = format_time(self.time_us)
@@ -52,10 +66,18 @@ class Relayed:
             if self.msgid is not None:
                 tags["msgid"] = self.msgid
             tags.update(self.client_tags)
-        params = self.params
-        if self.extended is not None and bits & _EXTENDED_JOIN:
-            params = self.extended
-        return Message(self.command, params, self.source, tags)
+        return tags
+
+    def _params(self, bits: int) -> tuple[str, ...]:
+        return self.extended if self.extended is not None and bits & _EXTENDED_JOIN else self.params
+
+    def _body(self, bits: int) -> str:
+        """The line without tags and CR LF, checked as every message is."""
+        params = self._params(bits)
+        body = self._bodies.get(params)
+        if body is None:
+            body = self._bodies[params] = Message(self.command, params, self.source).body_text()
+        return body
 
     def is_for(self, profile: Profile) -> bool:
         """Whether sessions of this profile see it at all: TAGMSG is nothing but tags."""
@@ -63,4 +85,4 @@ class Relayed:
 
     def body_bytes(self) -> int:
         """The longest form's length without tags, CR LF counted."""
-        return len(body_text(self.source, self.command, self.extended or self.params).encode()) + 2
+        return len(self._body(_EXTENDED_JOIN).encode()) + 2

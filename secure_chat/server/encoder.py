@@ -81,16 +81,15 @@ class Encoder:
         if session is None:
             return
         line = delivery.line
-        if isinstance(line, Relayed):
-            if not line.is_for(session.profile):
-                return
-            line = line.message(session.profile)
+        if isinstance(line, Relayed) and not line.is_for(session.profile):
+            return
         if outcome.label is not None and delivery.session_id == outcome.session_id:
             if outcome.label_place is None:
                 outcome.label_place = len(outcome.operations)
-            outcome.labelled.append(line)
+            outcome.labelled.append(line.message(session.profile) if isinstance(line, Relayed) else line)
         else:
-            _send(outcome.operations, session.id, line.encode(), outcome.message_id)
+            data = line.encode(session.profile) if isinstance(line, Relayed) else line.encode()
+            _send(outcome.operations, session.id, data, outcome.message_id)
 
     def _to_sessions(self, delivery: to.ToSessions, outcome: Outcome) -> None:
         ids = delivery.session_ids
@@ -145,7 +144,7 @@ def _send(operations: list[op.Operation], session_id: int, data: bytes, message_
 
 
 def _variants(line: Relayed, forms: Iterable[Profile]) -> dict[int, bytes]:
-    return {int(form): line.message(form).encode() for form in forms if line.is_for(form)}
+    return {int(form): line.encode(form) for form in forms if line.is_for(form)}
 
 
 def _tagged(line: Message, key: str, value: str) -> Message:

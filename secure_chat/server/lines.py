@@ -87,13 +87,20 @@ def _row(session: Session, line: Message) -> Command:
     return row
 
 
+_PLACES = {Lists.NONE: None, Lists.FIRST: 0, Lists.PAIRED: 0, Lists.SECOND: 1}
+"""Which parameter is the list."""
+
+
 def _elements(row: Command, params: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     """The parameters for each element of the command's list, at most `list_limit` of them. Raises CommandError."""
-    place = {Lists.NONE: None, Lists.FIRST: 0, Lists.PAIRED: 0, Lists.SECOND: 1}[row.lists]
+    place = _PLACES[row.lists]
     if place is None or len(params) <= place:
         yield params
         return
     words = params[place].split(",")
+    if len(words) == 1 and words[0] and row.lists is not Lists.PAIRED:
+        yield params
+        return
     keys = params[1].split(",") if row.lists is Lists.PAIRED and len(params) > 1 else []
     # An element that stands there twice counts once, with its first key.
     elements: dict[str, str | None] = {}

@@ -24,7 +24,7 @@ from secure_chat.storage.database import DatabaseUnusable, open_database
 from secure_chat.storage.forgetting import to_forget
 from secure_chat.storage.missed import find_missed, read_missed
 from secure_chat.storage.reading import read_code, read_room
-from secure_chat.storage.writing import write
+from secure_chat.storage.writing import index_words, write
 
 R = TypeVar("R")
 _LAST = (
@@ -46,6 +46,8 @@ class SqliteStore:
         self._connection = open_database(path)
         self._in_tick = False
         self._mark = 0
+        self._said_from = 0
+        """The first message of the tick; 0 where there is none yet."""
         self._forgotten = 1
         """Counts the steps of forgetting, so that an emptied WAL is not taken for one after a later step."""
         self._checkpointer = Checkpointer(path)
@@ -65,7 +67,7 @@ class SqliteStore:
 
     def recover(self) -> bool:
         """See `Store.recover`: closes and reopens the connection, and needs a checkpoint that succeeds."""
-        failed_mark, self._in_tick = self._mark, False
+        failed_mark, self._in_tick, self._said_from = self._mark, False, 0
         self._checkpointer.close()
         with suppress(apsw.Error):  # what is broken may be broken here too; it is closed all the same
             self._connection.close(True)
@@ -160,7 +162,7 @@ class SqliteStore:
         return None if len(ids) > at_most else read_missed(self._connection, query, ids)
 
     def _stage(self, effects: Sequence[Durable]) -> int:
-        run, message_id = self._connection.execute, 0
+        run, message_id, first_id = self._connection.execute, 0, 0
         if not self._in_tick:
             run("BEGIN IMMEDIATE")
             self._in_tick = True
@@ -168,6 +170,7 @@ class SqliteStore:
         try:
             for effect in effects:
                 message_id = write(self._connection, effect) or message_id
+                first_id = first_id or message_id
                 self._forgotten += isinstance(effect, Forgot | ErasureBegun)
         except Exception as error:
             if isinstance(error, apsw.Error) and not isinstance(error, apsw.ConstraintError):
@@ -180,15 +183,19 @@ class SqliteStore:
                 raise Conflict(text) from error
             raise
         run("RELEASE command")
+        self._said_from = self._said_from or first_id
         return message_id
 
     def _commit(self) -> None:
         # Before the commit: whether it failed is asked of the database by this mark.
         self._mark = secrets.randbits(62) + 1
         self._connection.execute("UPDATE tick SET mark = ?", (self._mark,))
+        if self._said_from:
+            # Last of all: FTS5 writes out what it has gathered before any other statement.
+            index_words(self._connection, self._said_from)
         self._connection.execute("COMMIT")
         # No longer asked about: a failure before the next commit is not one of this tick.
-        self._in_tick, self._mark = False, 0
+        self._in_tick, self._mark, self._said_from = False, 0, 0
 
     def _guarded(self, function: Callable[..., R], *arguments: object) -> R:
         """Run against SQLite; its errors become ours at this seam."""

@@ -11,7 +11,6 @@ import apsw
 from secure_chat.chat import effects as fx
 from secure_chat.chat.messages import Between, Conversation, Kind, NewMessage, StoredMessage
 from secure_chat.chat.ports import AlreadyPosted, PostIdReused
-from secure_chat.protocol.search import normalised
 from secure_chat.storage.forgetting import begin_erasure, forget
 from secure_chat.storage.reading import conversation_keys, find_conversation, select_message
 
@@ -29,6 +28,18 @@ _TAKE_BETWEEN = (
 def write(connection: apsw.Connection, effect: fx.Durable) -> int | None:
     """Write one effect; of a message the number that it got. Raises AlreadyPosted, PostIdReused."""
     return _WRITERS[type(effect)](connection, effect)
+
+
+def index_words(connection: apsw.Connection, from_id: int) -> None:
+    """Put the words of what was said, from this message on, into the index for searching.
+
+    Once for a tick, not for each message: at every savepoint FTS5 writes out what it has gathered.
+    """
+    connection.execute(
+        "INSERT INTO message_words (rowid, place, words) SELECT id, 'c' || conversation_id, normalised(text)"
+        f" FROM message WHERE id >= ? AND kind IN ('{Kind.POST}', '{Kind.NOTICE}')",
+        (from_id,),
+    )
 
 
 def _append(connection: apsw.Connection, effect: fx.Append) -> int:
@@ -56,9 +67,6 @@ def _append(connection: apsw.Connection, effect: fx.Append) -> int:
         ),
     )
     message_id = connection.last_insert_rowid()
-    if message.kind in (Kind.POST, Kind.NOTICE):
-        words = (message_id, f"c{conversation_id}", normalised(message.text))
-        connection.execute("INSERT INTO message_words (rowid, place, words) VALUES (?, ?, ?)", words)
     if message.post_id is not None:
         row = (message.sender_id, message.post_id.id, message.post_id.digest, message_id)
         connection.execute("INSERT INTO post_id (account_id, id, digest, message_id) VALUES (?, ?, ?, ?)", row)
