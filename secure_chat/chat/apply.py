@@ -21,6 +21,7 @@ from secure_chat.chat.rooms import Room
 from secure_chat.chat.sessions import Presence
 from secure_chat.chat.views import joined, marker_line, names_lines, topic_lines
 from secure_chat.protocol.capabilities import Capability
+from secure_chat.protocol.message import Message
 from secure_chat.protocol.relay import Relayed
 
 E = TypeVar("E")
@@ -57,6 +58,7 @@ def _append(hub: Hub, effect: fx.Append) -> Iterator[Delivery]:
 def _account_set(hub: Hub, effect: fx.AccountSet) -> Iterator[Delivery]:
     hub.accounts[effect.account.id] = effect.account
     hub.account_ids[effect.account.folded] = effect.account.id
+    (hub.administrators.add if effect.account.administrator else hub.administrators.discard)(effect.account.id)
     return iter(())
 
 
@@ -235,18 +237,17 @@ def _login_succeeded(hub: Hub, effect: fx.LoginSucceeded) -> Iterator[Delivery]:
 def _room_shown(hub: Hub, effect: fx.RoomShown) -> Iterator[Delivery]:
     session, room = hub.sessions[effect.session_id], hub.rooms[effect.room_id]
     assert session.account_id is not None
-    yield ToSession(session.id, joined(hub, room, session.account_id, effect.time_us, effect.msgid))
+    lines: list[Message | Relayed] = [joined(hub, room, session.account_id, effect.time_us, effect.msgid)]
     if session.has(Capability.READ_MARKER):
-        yield ToSession(session.id, marker_line(hub, session.account_id, InRoom(room.id), room.name))
-    for line in (*topic_lines(hub, session, room), *names_lines(hub, session, room)):
-        yield ToSession(session.id, line)
+        lines.append(marker_line(hub, session.account_id, InRoom(room.id), room.name))
+    yield ToSession(session.id, [*lines, *topic_lines(hub, session, room), *names_lines(hub, session, room)])
 
 
 @_applies(fx.MarkerShown)
 def _marker_shown(hub: Hub, effect: fx.MarkerShown) -> Iterator[Delivery]:
     for session in hub.sessions_of(effect.account_id):
         if session.has(Capability.READ_MARKER):
-            yield ToSession(session.id, marker_line(hub, effect.account_id, effect.place, effect.target))
+            yield ToSession(session.id, [marker_line(hub, effect.account_id, effect.place, effect.target)])
 
 
 @_applies(fx.Attached)
@@ -262,6 +263,7 @@ def _attached(hub: Hub, effect: fx.Attached) -> Iterator[Delivery]:
     presence.lingers_until_us = None
     hub.lingering.discard(account_id)
     presence.sessions.append(session.id)
+    hub.attached += 1
     for room in hub.rooms_by_name(account_id):
         if comes_online and not hub.is_quiet(room):
             yield from _shown_coming(hub, room, account_id, effect.now_us)
@@ -286,6 +288,7 @@ def _session_gone(hub: Hub, effect: fx.SessionGone) -> Iterator[Delivery]:
     presence = None if session.account_id is None else hub.presence.get(session.account_id)
     if presence is None or session.account_id is None or session.id not in presence.sessions:
         return
+    hub.attached -= 1
     if len(presence.sessions) == 1 and effect.lingers_until_us is None:
         yield from _goes_offline(hub, session.account_id, effect.quit_text, effect.now_us)
         return

@@ -12,10 +12,13 @@ from secure_chat.protocol.relay import Relayed
 
 @dataclass(frozen=True, slots=True)
 class ToSession:
-    """A line for one session. In answer to its own command it carries the command's label."""
+    """Lines for one session. In answer to its own command they carry the command's label.
+
+    (A list, to which `Context.tell` adds: a greeting is twenty lines.)
+    """
 
     session_id: int
-    line: Message | Relayed
+    lines: list[Message | Relayed]
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,11 +26,14 @@ class Hub:
         self.settings = settings
         self.accounts: dict[int, Account] = {}
         self.account_ids: dict[str, int] = {}
+        self.administrators: set[int] = set()
         self.rooms: dict[int, Room] = {}
         self.room_ids: dict[str, int] = {}
         self.rooms_of: dict[int, set[int]] = {}
         self.sessions: dict[int, Session] = {}
         self.presence: dict[int, Presence] = {}
+        self.attached = 0
+        """Sessions that belong to an account that is online."""
         self.lingering: set[int] = set()
         """Accounts that are online without a session, for their grace."""
         self.codes: dict[bytes, Code] = {}
@@ -61,6 +64,7 @@ class Hub:
         """Take the durable state from the store; sessions and presence stay."""
         self.accounts = {account.id: account for account in snapshot.accounts}
         self.account_ids = {account.folded: account.id for account in snapshot.accounts}
+        self.administrators = {account.id for account in snapshot.accounts if account.administrator}
         self.rooms = {record.id: Room(record) for record in snapshot.rooms}
         self.room_ids = {record.folded: record.id for record in snapshot.rooms}
         self.rooms_of = {}
@@ -98,7 +102,7 @@ class Hub:
     @property
     def has_administrator(self) -> bool:
         """Whether somebody can administer the server."""
-        return any(account.administrator and account.usable for account in self.accounts.values())
+        return any(self.accounts[account_id].usable for account_id in self.administrators)
 
     def codes_of(self, purpose: Purpose, account_id: int | None = None) -> list[Code]:
         """All codes of a purpose, of an account where one is named; the oldest first."""
@@ -147,17 +151,9 @@ class Hub:
     def role(self, room: Room, account_id: int) -> Role | None:
         """The role somebody has in a room; None for who is no member. Administrators operate the lobby."""
         role = room.members.get(account_id)
-        if role is not None and self.accounts[account_id].administrator and self.is_lobby(room):
+        if role is not None and account_id in self.administrators and self.is_lobby(room):
             return role | Role.OPERATOR
         return role
-
-    def online_roles(self, room: Room) -> Iterator[tuple[Account, Role]]:
-        """The members that are online, in the order they became members, and the role of each."""
-        is_lobby, accounts, presence = self.is_lobby(room), self.accounts, self.presence
-        for account_id, role in room.members.items():
-            if account_id in presence:
-                account = accounts[account_id]
-                yield account, role | Role.OPERATOR if is_lobby and account.administrator else role
 
     def online_members(self, room: Room) -> list[int]:
         """The members that are online, in the order they became members."""

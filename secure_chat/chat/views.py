@@ -82,12 +82,20 @@ def names_lines(hub: Hub, session: Session, room: Room) -> Iterator[Message]:
 
 
 def _shown_names(hub: Hub, session: Session, room: Room) -> list[str]:
-    quiet, all_signs = hub.is_quiet(room), session.has(Capability.MULTI_PREFIX)
-    return [
-        (role.prefixes(all_of_them=all_signs) if role else "") + account.name
-        for account, role in hub.online_roles(room)
-        if not quiet or role >= Role.OPERATOR or account.id == session.account_id
-    ]
+    accounts, presence, administrators = hub.accounts, hub.presence, hub.administrators
+    all_of_them, quiet = session.has(Capability.MULTI_PREFIX), hub.is_quiet(room)
+    names = []
+    for account_id, role in room.members.items():
+        if account_id not in presence:
+            continue
+        name = accounts[account_id].name
+        # Most are plain members, and a login to a full lobby asks for all of them.
+        if role is not Role.MEMBER or account_id in administrators:
+            role = hub.role(room, account_id) or role  # noqa: PLW2901
+            name = role.prefixes(all_of_them=all_of_them) + name
+        if not quiet or role >= Role.OPERATOR or account_id == session.account_id:
+            names.append(name)
+    return names
 
 
 def packed(words: Iterable[str], room_bytes: int) -> Iterator[str]:

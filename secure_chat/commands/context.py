@@ -81,7 +81,11 @@ class Context:
 
     def tell(self, line: Message | Relayed) -> None:
         """Send a line to the session."""
-        self.add(ToSession(self.session.id, line))
+        last = self.effects[-1] if self.effects else None
+        if type(last) is ToSession and last.session_id == self.session.id:
+            last.lines.append(line)
+        else:
+            self.effects.append(ToSession(self.session.id, [line]))
 
     def give_back(self, line: Message) -> None:
         """Send a line that repeats what the client sent. Raises 417 where it would be too long."""
@@ -122,7 +126,7 @@ class Context:
 
     def to_room(self, room: Room, line: Relayed) -> None:
         """Tell everybody in the room, the session (in answer to its command) among them."""
-        self.add(ToRoom(room.id, line, skip=(self.session.id,)), ToSession(self.session.id, line))
+        self.add(ToRoom(room.id, line, skip=(self.session.id,)), ToSession(self.session.id, [line]))
 
     def refuse(self, error: CommandError) -> None:
         """Answer with a refusal and keep what was decided; raising it would drop that."""
@@ -141,7 +145,7 @@ class Context:
         """The effects that end a session."""
         return (
             self.farewell(session, reason),
-            ToSession(session.id, Message("ERROR", (reason,))),
+            ToSession(session.id, [Message("ERROR", (reason,))]),
             SessionSet(session.but(phase=Phase.CLOSING)),
             Hangup(session.id, reason),
             SessionGone(session.id, reason, self.now_us),
@@ -163,7 +167,7 @@ class Context:
         for session in self.hub.sessions.values():
             if session.has(Capability.CAP_NOTIFY):
                 gone = ("CAP", (nick_of(self.hub, session), "DEL", str(Capability.OWNER_CODE)))
-                self.add(ToSession(session.id, Message(*gone, self.settings.server)))
+                self.add(ToSession(session.id, [Message(*gone, self.settings.server)]))
 
     def person(self, name: str) -> Account:
         """The account of this name. Raises 401."""

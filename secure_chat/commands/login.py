@@ -176,7 +176,7 @@ def _not_begun(ctx: Context, purpose: str) -> Sequence[Effect]:
     if purpose == "PASS":
         return ctx.closing(ctx.session, STORE_TEXT)
     refused = refusal_lines(ctx.hub, ctx.session, purpose, refusal(purpose, STORE_TEXT, "STORAGE_ERROR"))
-    return [SessionSet(ctx.session), *(ToSession(ctx.session.id, line) for line in refused)]
+    return [SessionSet(ctx.session), ToSession(ctx.session.id, [*refused])]
 
 
 def refusal(purpose: str, text: str, code: str) -> CommandError:

@@ -90,7 +90,7 @@ def _tell_and_record(ctx: Context, person: Account, until_us: int, reason: str, 
     state = f"muted{where}{until}{why}" if until_us else f"no longer muted{where}"
     for session in ctx.hub.sessions_of(person.id):
         line = Message("NOTICE", (person.name, f"You are {state}"), ctx.settings.server)
-        ctx.add(ToSession(session.id, line))
+        ctx.add(ToSession(session.id, [line]))
     ctx.note("MUTE", "DONE", f"{person.name} is {state}")
     ctx.log(act, actor=ctx.account.name, account=person.name, place=where.removeprefix(" in ") or "everywhere")
 

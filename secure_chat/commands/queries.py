@@ -50,15 +50,14 @@ def motd(ctx: Context) -> None:
 @command("LUSERS", usage="LUSERS")
 def lusers(ctx: Context) -> None:
     """Show how many people are online and how many rooms there are."""
-    hub, people = ctx.hub, {*ctx.hub.presence, ctx.account.id}
-    online = len(people)
-    operators = sum([hub.accounts[account_id].administrator for account_id in people])
+    hub, me = ctx.hub, ctx.account.id
+    # Who is being greeted counts, too, but is not among the sessions of its account yet.
+    is_new = ctx.session.id not in (hub.presence[me].sessions if me in hub.presence else ())
+    online = len(hub.presence) + (me not in hub.presence)
+    operators = sum(account_id in hub.presence or account_id == me for account_id in hub.administrators)
     ctx.reply(Numeric.RPL_LUSERCLIENT, f"There are {online} users and 0 invisible on 1 servers")
     ctx.reply(Numeric.RPL_LUSEROP, str(operators), "operator(s) online")
-    # Who is being greeted is known, too, but not among the sessions of its account yet.
-    known = sum([len(presence.sessions) for presence in hub.presence.values()])
-    known += ctx.session not in hub.sessions_of(ctx.account.id)
-    unregistered = len(hub.sessions) - known
+    unregistered = len(hub.sessions) - hub.attached - is_new
     ctx.reply(Numeric.RPL_LUSERUNKNOWN, str(unregistered), "unknown connection(s)")
     ctx.reply(Numeric.RPL_LUSERCHANNELS, str(len(hub.rooms)), "channels formed")
     ctx.reply(Numeric.RPL_LUSERME, f"I have {online} clients and 0 servers")

@@ -218,7 +218,7 @@ def _undone(ctx: Context, purpose: str) -> list[Effect]:
     error = _refused(purpose, "*", STORE_TEXT, "TEMPORARILY_UNAVAILABLE")
     before = ctx.session.but(account_id=None, application=None)
     told = refusal_lines(ctx.hub, before, purpose, error)
-    return [SessionSet(before), *(ToSession(before.id, line) for line in told)]
+    return [SessionSet(before), ToSession(before.id, [*told])]
 
 
 def _refused(purpose: str, name: str, text: str, code: str) -> CommandError:

@@ -80,16 +80,15 @@ class Encoder:
         session = self._hub.sessions.get(delivery.session_id)
         if session is None:
             return
-        line = delivery.line
-        if isinstance(line, Relayed) and not line.is_for(session.profile):
-            return
+        profile = session.profile
+        lines = [line for line in delivery.lines if isinstance(line, Message) or line.is_for(profile)]
         if outcome.label is not None and delivery.session_id == outcome.session_id:
             if outcome.label_place is None:
                 outcome.label_place = len(outcome.operations)
-            outcome.labelled.append(line.message(session.profile) if isinstance(line, Relayed) else line)
-        else:
-            data = line.encode(session.profile) if isinstance(line, Relayed) else line.encode()
-            _send(outcome.operations, session.id, data, outcome.message_id)
+            outcome.labelled += [line if isinstance(line, Message) else line.message(profile) for line in lines]
+        elif lines:
+            encoded = [line.encode() if isinstance(line, Message) else line.encode(profile) for line in lines]
+            _send(outcome.operations, session.id, b"".join(encoded), outcome.message_id)
 
     def _to_sessions(self, delivery: to.ToSessions, outcome: Outcome) -> None:
         ids = delivery.session_ids
@@ -135,7 +134,7 @@ class Encoder:
 
 
 def _send(operations: list[op.Operation], session_id: int, data: bytes, message_id: int) -> None:
-    """Send to a session, in one with what was sent to it just before: a greeting is twenty lines."""
+    """Send to a session, in one with what was sent to it just before."""
     last = operations[-1] if operations else None
     if isinstance(last, op.Send) and last.connection_id == session_id and len(last.data) < JOINED_BYTES:
         operations[-1] = op.Send(session_id, last.data + data, max(last.message_id, message_id))

@@ -308,6 +308,7 @@ class ChatCore(RuleBasedStateMachine):
             hub = self.house.hub
             present = [session_id for presence in hub.presence.values() for session_id in presence.sessions]
             assert sorted(present) == sorted(hub.sessions)
+            assert hub.attached == len(present)
             assert sorted(present) == [client.id for client in self.here]
             for account_id, presence in hub.presence.items():
                 assert (presence.lingers_until_us is None) == bool(presence.sessions)
