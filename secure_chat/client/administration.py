@@ -5,16 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from secure_chat.client.events import Tone
-from secure_chat.client.history import (
-    ASKED_LIMIT_MESSAGES,
-    CAPABILITY,
-    SCREENFUL_MESSAGES,
-    Why,
-    ask,
-    ask_for_unread,
-    moment,
-)
+from secure_chat.client.catching_up import count_unread
+from secure_chat.client.history import ASKED_LIMIT_MESSAGES, CAPABILITY, SCREENFUL_MESSAGES, Why, ask, moment
 from secure_chat.client.slash import (
     SlashError,
     first_and_rest,
@@ -27,6 +19,7 @@ from secure_chat.client.slash import (
 )
 from secure_chat.client.texts import _, marked
 from secure_chat.protocol.message import Secret
+from secure_chat.protocol.names import is_room
 from secure_chat.protocol.sasl import encode_chunks
 
 if TYPE_CHECKING:
@@ -55,29 +48,36 @@ def invitations(chat: Chat, rest: str) -> None:
             raise usage_of("invitations")
 
 
-@slash("history", usage=marked("/history [N|TIME]"), what=marked("show what was said here before"))
+@slash(
+    "history",
+    usage=marked("/history [ROOM|NAME] [N|TIME]"),
+    what=marked("show what was said before, here or elsewhere"),
+)
 def history(chat: Chat, rest: str) -> None:
-    """The last N messages of the current room, or those since a time of today (18:30) or a day (2026-11-20)."""
+    """The last N messages here, elsewhere or with somebody, or those since a time (18:30) or a day (2026-11-20)."""
     require_connection(chat)
     if CAPABILITY not in chat.login.acknowledged:
         raise SlashError(_("This server keeps no history."))
-    room = room_of(chat, "")
-    if not rest or rest.isdigit():
+    first, _space, more = rest.partition(" ")
+    if first and not first[0].isdigit():  # no name begins with a digit
+        place, rest = room_of(chat, first) if is_room(first) else person_of(first), more.strip()
+    else:
+        place = room_of(chat, "")
+    if not rest or (rest.isascii() and rest.isdigit()):
         count = min(max(int(rest or SCREENFUL_MESSAGES), 1), ASKED_LIMIT_MESSAGES)
-        ask(chat, Why.ASKED, "LATEST", room, "*", count)
+        ask(chat, Why.ASKED, "LATEST", place, "*", count)
         return
     since = moment(rest, datetime.now(UTC).astimezone())
     if since is None:
         raise usage_of("history")
-    ask(chat, Why.ASKED, "AFTER", room, f"timestamp={since}", ASKED_LIMIT_MESSAGES)
+    ask(chat, Why.ASKED, "AFTER", place, f"timestamp={since}", ASKED_LIMIT_MESSAGES)
 
 
-@slash("unread", usage=marked("/unread"), what=marked("count what you have not read in your rooms"))
+@slash("unread", usage=marked("/unread"), what=marked("count what you have not read, in your rooms and in private"))
 def unread(chat: Chat, rest: str) -> None:  # noqa: ARG001 - every command is given the rest
     """Count anew."""
     require_connection(chat)
-    if not ask_for_unread(chat, Why.COUNT):
-        chat.tell(Tone.ANSWER, _("Nothing is known of what you have read yet."))
+    count_unread(chat)
 
 
 @slash("devices", usage=marked("/devices"), what=marked("list your devices"))

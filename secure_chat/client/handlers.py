@@ -36,6 +36,7 @@ def handle(chat: Chat, message: Message) -> None:
     """Take in one message. One that nobody knows is left out, as Modern IRC asks of clients."""
     if chat.history.collect(message):
         return
+    chat.history.hear(message)
     label = message.tags.get("label") or chat.batches.get(message.tags.get("batch", ""))
     row = message.command
     if row not in HANDLERS and row.isdigit():

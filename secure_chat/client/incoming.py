@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from secure_chat.client.events import Tone
 from secure_chat.client.handlers import is_own, on, said_event, tell
+from secure_chat.client.history import TARGETS, show_said
 from secure_chat.client.phases import Phase
 from secure_chat.client.searching import SEARCH, show_found
 from secure_chat.client.texts import _
@@ -23,18 +24,12 @@ def said(chat: Chat, message: Message, label: str | None) -> None:
     if "!" not in (message.source or "") and message.command == "NOTICE":
         tell(chat, message, Tone.ANSWER, body)
         return
-    own = is_own(chat, message.nick)
-    if own:
+    if is_own(chat, message.nick):
         chat.source = message.source
         _confirm(chat, label, target, body)
     event = said_event(chat, message)
-    if not chat.seen.first_time(message.tags.get("msgid")) or event is None:
-        return
-    if event.private and not own:
-        chat.partner = message.nick
-        chat.people.add(message.nick)
-    chat.history.saw(event.place, message)
-    chat.show(event)
+    if event is not None and not chat.history.hold(message, private=event.private):
+        show_said(chat, message, event)
 
 
 def _confirm(chat: Chat, label: str | None, target: str, body: str) -> None:
@@ -151,7 +146,10 @@ def asked_for_life(chat: Chat, message: Message, label: str | None) -> None:  # 
 @on("PONG", min_params=1)
 def answered(chat: Chat, message: Message, label: str | None) -> None:  # noqa: ARG001
     """Everything that we sent before the PING is answered."""
-    chat.barrier_reached(message.params[-1])
+    token = message.params[-1]
+    if (step := chat.history.steps.pop(token, None)) is not None:
+        step()
+    chat.barrier_reached(token)
 
 
 @on("ERROR", min_params=1)
@@ -172,6 +170,8 @@ def batch(chat: Chat, message: Message, label: str | None) -> None:
             show_found(chat, chat.history.searches.pop(reference[1:]))
     elif message.params[1:2] == ("chathistory",) and len(message.params) > 2:
         chat.history.begin(reference[1:], message.params[2], label)
+    elif message.params[1:2] == (TARGETS,):
+        chat.history.targets[reference[1:]] = []
     elif message.params[1:2] == (SEARCH,):
         chat.history.searches[reference[1:]] = []
     else:

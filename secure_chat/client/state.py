@@ -7,10 +7,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from secure_chat.client import administration, incoming, numerics, slash
+from secure_chat.client.catching_up import catch_up, mark_read
 from secure_chat.client.device_token import TokenRequest
 from secure_chat.client.events import Event, Kind, Said, Told, Tone, View
 from secure_chat.client.handlers import handle
-from secure_chat.client.history import History, ask_at_start, ask_for_missed, mark_read
+from secure_chat.client.history import History
 from secure_chat.client.login import POST_ID, Login, LoginRefused, Step
 from secure_chat.client.outcome import ExitCode
 from secure_chat.client.phases import CONNECTED, TRANSITIONS, Phase
@@ -134,7 +135,7 @@ class Chat:
             return
         self._finish_by = now + FINISH_SECONDS
         if self.phase is Phase.READY:
-            self._put_barrier()
+            self.put_barrier()
 
     def lost(self, why: str, now: float) -> None:
         """The connection is gone, or was given up. It is OFFLINE now, or OVER where there is no way on."""
@@ -210,8 +211,7 @@ class Chat:
 
     def view(self) -> View:
         """What the keyboard's thread may know."""
-        people = self.rooms.people() | self.people
-        return View(self.rooms.current, self.rooms.names(), people, self.online)
+        return View(self.rooms.current, self.rooms.names(), self.rooms.people() | self.people, self.online)
 
     # What the slash commands and the handlers of messages use
 
@@ -262,7 +262,14 @@ class Chat:
     def welcomed(self) -> None:
         """The welcome is at its end: the server puts us back into our rooms, and a PING finds the end of that."""
         if self.phase is Phase.RESTORING and not self._barriers:
-            self._put_barrier()
+            self.put_barrier()
+
+    def put_barrier(self) -> str:
+        """Ask for a sign that everything sent up to now is answered; its token (see `barrier_reached`)."""
+        token = f"barrier-{self._new_label()}"
+        self._barriers.add(token)
+        self.send(Message("PING", (token,)))
+        return token
 
     def barrier_reached(self, token: str) -> None:
         """The server has answered everything that was sent before this PING."""
@@ -339,10 +346,10 @@ class Chat:
         self.tell(Tone.CONNECTION, text.format(name=self.nick))
         if self.token_request is not None:
             self.token_request.begin(self)
-        (ask_for_missed if back else ask_at_start)(self)
+        catch_up(self, back=back)
         self._send_posts()
         if self._finish_by is not None:
-            self._put_barrier()
+            self.put_barrier()
 
     def _send_posts(self) -> None:
         for post in self.outbox.send(self._new_label):
@@ -351,11 +358,6 @@ class Chat:
                 self.outbox.take(post.label)
                 private = self.rooms.get(post.target) is None
                 self.show(Said(self.nick, post.text, post.target, post.kind, own=True, private=private))
-
-    def _put_barrier(self) -> None:
-        token = f"barrier-{self._new_label()}"
-        self._barriers.add(token)
-        self.send(Message("PING", (token,)))
 
     def _leave_if_finished(self) -> None:
         if self._finish_by is not None and self.phase is Phase.READY and not self.outbox and not self._barriers:

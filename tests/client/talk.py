@@ -65,9 +65,16 @@ class Talk:
         self.server(":stub 001 ivan :Welcome", ":stub 005 ivan secure-chat.internal/LOBBY=#lobby :are supported")
         (ping,) = self.server(":stub 422 ivan :No MOTD")
         self.server(*(f":{ME} JOIN {room} ivan :ivan" for room in rooms or ("#lobby",)))
-        self.server(f":stub PONG stub :{ping.params[0]}")
+        self.answer_pings(self.server(f":stub PONG stub :{ping.params[0]}"))
         assert self.chat.phase is Phase.READY
         return self
+
+    def answer_pings(self, sent: list[Message]) -> list[Message]:
+        """The server answers the PINGs in `sent`, and those that follow; all that the client sends meanwhile."""
+        for message in (more := list(sent)):
+            if message.command == "PING":
+                more += self.server(f":stub PONG stub :{message.params[0]}")
+        return more
 
     def echo(self, message: Message) -> list[Message]:
         """The server has the post on disk; what the client sends then."""

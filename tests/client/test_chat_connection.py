@@ -31,7 +31,8 @@ def test_posts_without_an_echo_are_sent_again_with_the_same_id(talk: Talk) -> No
     talk.server("AUTHENTICATE +", ":s 903 ivan :ok", ":s 001 ivan :Hi", ":s 372 ivan :motd")
     (ping,) = talk.server(":s 376 ivan :End")
     talk.server(f":{ME} JOIN #lobby ivan :x", ":s 332 ivan #lobby :T", ":s 353 ivan = #lobby :ivan")
-    again = talk.server(":s 366 ivan #lobby :End", f":s PONG s :{ping.params[0]}")
+    sent_again = talk.answer_pings(talk.server(":s 366 ivan #lobby :End", f":s PONG s :{ping.params[0]}"))
+    again = [message for message in sent_again if message.command == "PRIVMSG"]
     assert [m.tags[POST_ID] for m in again] == [*(m.tags[POST_ID] for m in sent), "id3"]
     assert [m.params for m in again] == [("#lobby", "one"), ("bob", "two"), ("#lobby", "three")]
     assert talk.texts() == ["Back again as ivan."]
