@@ -20,6 +20,8 @@ WRITE_SECONDS = 10
 """A device's position is written at most once in this time; between, it is in memory."""
 WRITTEN_AT_ONCE = 256
 """Positions written in one tick."""
+COUNTED_MESSAGES = 1_000
+"""How many more of a conversation than may be given are counted: to count them all could take long."""
 LAST_PAGE_MESSAGES = 64
 """So many that came while a replay was read are given at its end, within the tick; more are read like the rest."""
 CAUGHT_UP_LIMIT_MESSAGES = 10_000

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from secure_chat.chat.deliveries import Encoded, PageOnDrain, ReadMissed
 from secure_chat.chat.effects import SessionSet
 from secure_chat.chat.history import MissedQuery
-from secure_chat.chat.positions import CAUGHT_UP_LIMIT_MESSAGES, LAST_PAGE_MESSAGES, Replay
+from secure_chat.chat.positions import CAUGHT_UP_LIMIT_MESSAGES, COUNTED_MESSAGES, LAST_PAGE_MESSAGES, Replay
 from secure_chat.commands.context import Context
 from secure_chat.protocol.capabilities import Capability, Profile
 from secure_chat.protocol.message import LINE_LIMIT_BYTES, Message
@@ -148,7 +148,7 @@ def missed_lines(
 
 
 def _of_passed_over(name: str, count: int, reader: str, server: str) -> Message:
-    more = f"{count} more messages"
+    more = f"{count} more messages" if count <= COUNTED_MESSAGES else f"More than {COUNTED_MESSAGES} messages"
     where, of_whom = (name, "") if is_room(name) else (reader, f" with {name}")
     text = f"{more}{of_whom} were missed before these; a client that can ask for history shows them"
     return Message("NOTICE", (where, text), server)

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import apsw
 
 from secure_chat.chat.history import MissedQuery
+from secure_chat.chat.positions import COUNTED_MESSAGES
 from secure_chat.protocol.relay import Relayed
 from secure_chat.storage.visibility import COLUMNS, CONVERSATIONS, FROM, NOT_IGNORED, SAID, VISIBLE, relayed_of
 
-COUNTED_MESSAGES = 1_000
-"""How many more than may be given are counted: to count them all could take long."""
 _HEAD = "SELECT coalesce(max(id), 0) FROM message"
 _SINCE = "SELECT coalesce((SELECT time_us FROM message WHERE id <= ? ORDER BY id DESC LIMIT 1), 0)"
 _TO_ONESELF = "m.sender_id IS m.recipient_id"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from secure_chat.chat.deliveries import ReadMissed
-from secure_chat.chat.positions import LAST_PAGE_MESSAGES
+from secure_chat.chat.positions import COUNTED_MESSAGES, LAST_PAGE_MESSAGES
 from secure_chat.commands.missed import FAILURES_LIMIT, PAGE_MESSAGES, MissedRead
 from secure_chat.net import operations as op
 from secure_chat.server.happenings import Happening
@@ -86,6 +86,17 @@ def test_a_long_replay_comes_in_pages(house: House, alice: Client) -> None:
         assert len(reports) <= 1
     assert pages == 3
     assert numbers(bob) == list(range(count))
+
+
+def test_how_many_more_there_are_is_counted_up_to_a_limit(house: House, alice: Client) -> None:
+    """To count a year's messages would take long."""
+    say(house, alice, 0, 102 + COUNTED_MESSAGES)
+    bob, reports = come(house)
+    house.work(reports)
+    assert [seen.params[1] for seen in bob.all if seen.command == "NOTICE"] == [
+        "More than 1000 messages with alice were missed before these; a client that can ask for history shows them"
+    ]
+    assert numbers(bob) == list(range(2 + COUNTED_MESSAGES, 102 + COUNTED_MESSAGES))
 
 
 @pytest.mark.parametrize("late", [1, LAST_PAGE_MESSAGES, LAST_PAGE_MESSAGES + 1, 3 * PAGE_MESSAGES])
