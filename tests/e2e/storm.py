@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from secure_chat.protocol.sasl import encode_plain
-from tests.e2e.crowd import add_people
+from tests.e2e.crowd import DEVICE, add_people
 from tests.e2e.fault_judge import Log, Post, Seen
 from tests.e2e.irc_client import OPEN, IrcClient
 from tests.e2e.server_process import ServerProcess
@@ -33,6 +33,7 @@ WITH_REPLAY = CAPABILITIES.replace("draft/chathistory ", "")
 """The server itself gives what was missed to who cannot ask for it."""
 _POST = re.compile(r"@\S*\bmsgid=([^; ]+)\S* :([^! ]+)!\S+ PRIVMSG #lobby :?(\S+)$")
 _LABEL = re.compile(r"@\S*\blabel=([^; ]+)")
+_BATCH = re.compile(r"@\S*\bbatch=([^; ]+)")
 _PAGE = 1000
 
 
@@ -46,6 +47,8 @@ class Talker:
         self._capabilities = capabilities
         self._waiting: dict[str, None] = {}
         self._again: set[str] = set()
+        self._last = ""
+        self._batches: dict[str, str] = {}
 
     def talk(self, server: ServerProcess, context: ssl.SSLContext) -> None:
         """Until the connection ends: what has no echo again, then more and more."""
@@ -54,6 +57,11 @@ class Talker:
     def make_up(self, server: ServerProcess, context: ssl.SSLContext) -> None:
         """Until everything has its echo. Fails where the connection ends before that."""
         assert self._visit(server, context, talks=False, stays=False), self.log.name
+
+    def listen(self, server: ServerProcess, context: ssl.SSLContext, last: str) -> None:
+        """Until a post with this text has come: first what was missed."""
+        self._last = last
+        assert self._visit(server, context, talks=False, stays=True), self.log.name
 
     def _visit(self, server: ServerProcess, context: ssl.SSLContext, *, talks: bool, stays: bool) -> bool:
         client = None
@@ -73,24 +81,24 @@ class Talker:
         client.send(f"CAP REQ :{self._capabilities}", "AUTHENTICATE PLAIN", *chunks)
         client.send(f"NICK {name}", "USER storm 0 * :A storm", "CAP END", "PING entered")
         self.log.connections.append([])
-        return all(self._note(line) for line in _until(client, "PONG", "entered"))
+        return all(self._note(client, line) for line in _until(client, "PONG", "entered"))
 
     def _converse(self, client: IrcClient, *, talks: bool, stays: bool) -> bool:
         self._again |= self._waiting.keys()
         client.send(*map(_post, self._waiting))
-        while stays or self._waiting:
+        while self._waiting or (stays and not self._is_heard(self._last)):
             if talks:
                 client.send(*(_post(self._next()) for _ in range(UNANSWERED_POSTS - len(self._waiting))))
             line = client.line()
-            if not self._note(line):
+            if not self._note(client, line):
                 return False
-            refused = _refused(line)
-            if refused is not None:
+            refused = self._refused(line or "")
+            if refused:
                 self.refusals += 1
                 self._again.add(refused)
                 client.send(_post(refused))
         client.send("PING made-up")
-        return all(self._note(line) for line in _until(client, "PONG", "made-up"))
+        return all(self._note(client, line) for line in _until(client, "PONG", "made-up"))
 
     def _next(self) -> str:
         text = f"{self.log.name}-{len(self.log.posted)}"
@@ -98,8 +106,25 @@ class Talker:
         self._waiting[text] = None
         return text
 
-    def _note(self, line: str | None) -> bool:
+    def _refused(self, line: str) -> str:
+        """The text of the post that the disk did not take, where a line says so: by its label, or its batch's."""
+        label = _LABEL.match(line)
+        if label is not None and " BATCH +" in line:
+            self._batches[line.split()[3].removeprefix("+")] = label[1]
+        if " FAIL PRIVMSG " not in line:
+            return ""
+        assert " FAIL PRIVMSG STORAGE_ERROR " in line, line
+        batch = _BATCH.match(line)
+        return label[1] if label is not None else self._batches[batch[1]] if batch is not None else ""
+
+    def _is_heard(self, text: str) -> bool:
+        connection = self.log.connections[-1]
+        return bool(connection) and connection[-1].post.text == text
+
+    def _note(self, client: IrcClient, line: str | None) -> bool:
         """Write a post into the log; False where the connection has ended."""
+        if line is not None and line.startswith("PING "):
+            client.send(f"PONG {line.removeprefix('PING ')}")
         found = _POST.match(line or "")
         if found is not None:
             post = Post(*found.groups())
@@ -114,16 +139,6 @@ def _post(text: str) -> str:
     return f"@label={text};secure-chat.internal/post-id={text} PRIVMSG #lobby :{text}"
 
 
-def _refused(line: str | None) -> str | None:
-    """The text of the post that the disk did not take."""
-    if line is None or " FAIL PRIVMSG " not in line:
-        return None
-    assert " FAIL PRIVMSG STORAGE_ERROR " in line, line
-    label = _LABEL.match(line)
-    assert label is not None, line
-    return label[1]
-
-
 def _until(client: IrcClient, *words: str) -> Iterator[str | None]:
     """Every line to the one that has these words, or to the end of the connection (None)."""
     line: str | None = ""
@@ -135,10 +150,12 @@ def _until(client: IrcClient, *words: str) -> Iterator[str | None]:
 class Storm:
     """SENDERS and a listener, in a home of theirs."""
 
-    def __init__(self, home: Path, *, capabilities: str = CAPABILITIES) -> None:
+    def __init__(self, home: Path, *, listener_capabilities: str = CAPABILITIES) -> None:
         self.home = home
         tokens = add_people(home, (*SENDERS, LISTENER))
-        self.people = [Talker(name, token, capabilities=capabilities) for (name, _), token in tokens.items()]
+        self.people = [Talker(name, token) for (name, _), token in tokens.items()]
+        self.listener = Talker(LISTENER, tokens[LISTENER, DEVICE], capabilities=listener_capabilities)
+        self.people[-1] = self.listener
         self.context = ssl.create_default_context(cafile=str(home / "certs" / "ca.pem"))
 
     @property
@@ -148,7 +165,7 @@ class Storm:
 
     def wait_for_posts(self, server: ServerProcess, posts: int) -> bool:
         """Until the listener has seen so many more, or the server has ended; whether it goes on."""
-        log = self.people[-1].log
+        log = self.listener.log
         seen = sum(map(len, log.connections))
         wait_for(lambda: server.process.poll() is not None or sum(map(len, log.connections)) >= seen + posts)
         return server.process.poll() is None
@@ -166,9 +183,9 @@ class Storm:
             _all(talking)
 
     def make_up(self, server: ServerProcess) -> None:
-        """All send again what has no echo, and get it."""
+        """All senders send again what has no echo, and get it."""
         with ThreadPoolExecutor(len(self.people)) as pool:
-            _all([pool.submit(person.make_up, server, self.context) for person in self.people])
+            _all([pool.submit(person.make_up, server, self.context) for person in self.people[:-1]])
 
 
 def _all(done: Sequence[Future[None]]) -> None:

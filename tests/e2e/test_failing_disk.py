@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -13,19 +14,21 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Start
-from tests.e2e.irc_client import IrcClient, log_in
+from tests.e2e.injecting import injecting
+from tests.e2e.irc_client import CAPABILITIES, IrcClient, log_in
 from tests.e2e.server_process import ServerProcess
 from tests.e2e.waiting import wait_for
 
-DETACH_SECONDS = 10.0
 DISK_BYTES = 4 * 1024 * 1024
 BLOCK_BYTES = 4096
 SMALL_DISK = (
     'cp -a "$0" "$0.whole" && mount -t tmpfs -o size=$1 tmpfs "$0" && cp -a "$0.whole/." "$0" && shift && exec "$@"'
 )
 """What runs the server on a home that lies on a small disk, which only it sees."""
+READING = f"{CAPABILITIES} draft/chathistory soju.im/search"
+SYNC_FAILS = "a sync fails"
 FAULTS = {
-    "a sync fails": ("fdatasync,fsync", "EIO"),
+    SYNC_FAILS: ("fdatasync,fsync", "EIO"),
     "writing fails": ("pwrite64", "EIO"),
     "read-only": ("pwrite64,ftruncate,fdatasync,fsync,unlink,unlinkat", "EROFS"),
 }
@@ -36,27 +39,8 @@ pytestmark = pytest.mark.once  # nothing here depends on the Python
 def failing(server: ServerProcess, trace: Path, fault: str) -> Iterator[None]:
     """Meanwhile these system calls of the running server fail."""
     calls, error = FAULTS[fault]
-    command = ["strace", "-f", "-qq", "-o", str(trace), "-p", str(server.server_id), "-e", f"trace={calls}"]
-    injector = subprocess.Popen(
-        [*command, "-e", f"inject={calls}:error={error}"], stderr=subprocess.PIPE, text=True
-    )
-    try:
-        wait_for(lambda: all_traced(server) or injector.poll() is not None)
-        if injector.poll() is not None:
-            assert injector.stderr is not None
-            pytest.skip(f"strace may not attach here: {injector.stderr.read()}")
+    with injecting(server, trace, calls, f"error={error}"):
         yield
-    finally:
-        injector.terminate()
-        injector.wait(DETACH_SECONDS)
-        assert injector.stderr is not None
-        injector.stderr.close()
-
-
-def all_traced(server: ServerProcess) -> bool:
-    """Whether every thread of the server is."""
-    threads = Path(f"/proc/{server.server_id}/task").iterdir()
-    return all("\nTracerPid:\t0\n" not in (thread / "status").read_text() for thread in threads)
 
 
 def post(client: IrcClient, text: str) -> str:
@@ -83,20 +67,40 @@ def told(client: IrcClient) -> list[str]:
     return [line.partition(" PRIVMSG #lobby :")[2] for line in client.seen if " PRIVMSG #lobby :" in line]
 
 
+def expect_readable(client: IrcClient) -> None:
+    """The history and the search answer."""
+    client.send("CHATHISTORY LATEST #lobby * 1000", "SEARCH in=#lobby;text=first")
+    for _ in range(2):
+        client.expect(" PRIVMSG #lobby :it is first$")
+
+
+def state(client: IrcClient) -> list[str]:
+    """What the server says of rooms: by its memory, and so, once it was started again, by its store."""
+    client.barrier()
+    client.send("TOPIC #tea", "MODE #tea", "MODE #tea +b", "NAMES #tea", "NAMES #late", "MODE #late")
+    return [line for line in client.barrier() if re.match(r":\S+ \d{3} ", line)]
+
+
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed (apt install strace)")
 @pytest.mark.parametrize("fault", FAULTS)
 def test_what_is_echoed_is_on_the_disk_that_fails(start: Start, tmp_path: Path, fault: str) -> None:
     server = start().wait_until_ready()
     alice, bob = log_in(server, "alice"), log_in(server, "bob")
+    carol = log_in(server, "carol", capabilities=READING)
     assert post(alice, "first") == "echo"
+    alice.send("JOIN #tea", "TOPIC #tea :hot")
+    alice.expect(" TOPIC #tea")
     bob.barrier()
     with failing(server, tmp_path / "trace", fault):
         answers = {text: post(alice, text) for text in ("second", "third")}
+        alice.send("TOPIC #tea :cold", "MODE #tea +m", "MODE #tea +b spam!*@*", "JOIN #late")
         assert set(answers.values()) <= {"echo", "STORAGE_ERROR"}
         # Who only asks is answered, and hears of nothing that nobody can be sure of.
         bob.send("NAMES #lobby")
         bob.expect(" 353 .*alice")
         bob.barrier()
+        if fault == SYNC_FAILS:
+            expect_readable(carol)
         said = [f"it is {text}" for text, answer in answers.items() if answer == "echo"]
         assert told(bob) == ["it is first", *said]
     server.wait_for_log("the store failed")
@@ -105,10 +109,12 @@ def test_what_is_echoed_is_on_the_disk_that_fails(start: Start, tmp_path: Path, 
     assert post(bob, "last") == "echo"
     alice.expect("it is last")
     bob.barrier()
+    before = state(alice)
     assert server.stop() == 0
     kept = stored(server.home / "chat.db")
     assert sorted(kept) == sorted(f"it is {text}" for text in ("first", "second", "third", "last"))
     assert told(bob) == kept
+    assert state(log_in(start().wait_until_ready(), "alice")) == before
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed (apt install strace)")
@@ -146,6 +152,8 @@ def test_a_disk_that_is_full(start: Start, home: Path, tmp_path: Path) -> None:
     server = start(before=on_small_disk(home)).wait_until_ready()
     disk = Path(f"/proc/{server.server_id}/root{home}")
     alice, bob = log_in(server, "alice"), log_in(server, "bob")
+    carol = log_in(server, "carol", capabilities=READING)
+    assert post(alice, "first") == "echo"
     filler = fill(disk)
     answers: dict[str, str] = {}
     while "STORAGE_ERROR" not in answers.values():
@@ -153,8 +161,10 @@ def test_a_disk_that_is_full(start: Start, home: Path, tmp_path: Path) -> None:
         answers[text] = post(alice, text)
     answers["more"] = post(alice, "more")
     bob.barrier()
-    assert told(bob) == [f"it is {text}" for text, answer in answers.items() if answer == "echo"]
+    said = [f"it is {text}" for text, answer in answers.items() if answer == "echo"]
+    assert told(bob) == ["it is first", *said]
     server.wait_for_log("disk is full")
+    expect_readable(carol)
     filler.unlink()
     for text in answers:
         post_until_kept(alice, text)
@@ -162,5 +172,5 @@ def test_a_disk_that_is_full(start: Start, home: Path, tmp_path: Path) -> None:
     for name in ("chat.db", "chat.db-wal"):
         shutil.copy(disk / name, tmp_path / name)
     kept = stored(tmp_path / "chat.db")
-    assert sorted(kept) == sorted(f"it is {text}" for text in answers)
+    assert sorted(kept) == sorted(f"it is {text}" for text in ("first", *answers))
     assert told(bob) == kept

@@ -11,7 +11,7 @@ import pytest
 from secure_chat.storage.database import APPLICATION_ID, schema_scripts
 from tests.conftest import Start
 from tests.e2e.irc_client import log_in
-from tests.e2e.server_process import ServerProcess, run_tool
+from tests.e2e.server_process import run_tool
 from tests.e2e.storm import CAPABILITIES, history
 from tests.e2e.test_killed import expect_killed, is_ready, killed_at
 
@@ -69,7 +69,7 @@ def test_it_goes_on_where_it_was_killed(home: Path, start: Start, tmp_path: Path
     make_old(home / "chat.db")
     versions: list[int] = []
     for call, when in MOMENTS:
-        server = ServerProcess(home, before=killed_at(call, when))
+        server = start(before=killed_at(call, when))
         assert not is_ready(server), versions
         expect_killed(server)
         versions.append(version_after(home / "chat.db", tmp_path / f"{call}{when}"))

@@ -1,0 +1,66 @@
+"""The disk fails, or the server is asked to stop, while eight people talk: judged by their own logs."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Start
+from tests.e2e.fault_judge import Kept, faults, read_kept
+from tests.e2e.irc_client import log_in
+from tests.e2e.server_process import ServerProcess, run_tool
+from tests.e2e.storm import WITH_REPLAY, Storm
+
+STOP_SECONDS = 5.0
+LAST = "the-last"
+pytestmark = pytest.mark.once
+
+
+def settle(storm: Storm, server: ServerProcess) -> Kept:
+    """Everybody gets the echoes that are missing, the listener all that it missed; what is kept then."""
+    with ThreadPoolExecutor(1) as pool:
+        # What it missed and what is said meanwhile come one after the other.
+        listening = pool.submit(storm.listener.listen, server, storm.context, LAST)
+        storm.make_up(server)
+        log_in(server, "alice").send(f"PRIVMSG #lobby :{LAST}")
+        listening.result()
+    assert server.stop() == 0
+    return read_kept(storm.home / "chat.db")
+
+
+def test_what_was_echoed_when_it_stops_was_delivered_or_is_replayed(home: Path, start: Start) -> None:
+    with (home / "config.toml").open("a") as file:
+        file.write("[history]\nreplay_messages = 10000\n")
+    storm = Storm(home, listener_capabilities=WITH_REPLAY)
+    server = start().wait_until_ready()
+    with storm.raging(server):
+        assert storm.wait_for_posts(server, 300)
+        begun = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - begun < STOP_SECONDS
+    kept = settle(storm, start().wait_until_ready())
+    assert faults(storm.logs, kept) == []
+    shown = {seen.post for seen in storm.listener.log.seen()}
+    first = kept.posts.index(storm.listener.log.connections[0][0].post)
+    assert [post for post in kept.posts[first:] if post not in shown] == []
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed (apt install strace)")
+@pytest.mark.parametrize(("call", "when"), [("fdatasync", "10+7"), ("pwrite64", "150+301")])
+def test_a_disk_that_fails_now_and_then(home: Path, start: Start, call: str, when: str) -> None:
+    storm = Storm(home)
+    failing = ("-e", f"trace={call}", "-e", f"inject={call}:error=EIO:when={when}")
+    server = start(before=("strace", "-f", "-qq", "--seccomp-bpf", "-o", "/dev/null", *failing)).wait_until_ready()
+    with storm.raging(server):
+        assert storm.wait_for_posts(server, 400)
+        server.stop()
+    assert server.text.count("the store failed") > 1
+    assert sum(person.refusals for person in storm.people) > 0
+    kept = settle(storm, start().wait_until_ready())
+    assert faults(storm.logs, kept) == []
+    checked = run_tool("check", "--home", str(home))
+    assert checked.returncode == 0, checked.stdout
