@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from secure_chat.chat.history import MissedQuery, Question
@@ -35,7 +36,7 @@ class ToRoom:
 
     room_id: int
     line: Relayed
-    skip: tuple[int, ...] = ()
+    skip: Collection[int] = ()
 
 
 @dataclass(frozen=True, slots=True)

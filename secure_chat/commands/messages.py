@@ -120,7 +120,8 @@ def _show(ctx: Context, room: Room | None, person: Account, line: Relayed) -> No
     if session.has(Capability.ECHO_MESSAGE):
         ctx.tell(line)
     if room is not None:
-        ctx.add(ToRoom(room.id, line, (session.id, *ctx.hub.deaf_to(ctx.account.id), *replaying)))
+        # A set: after a restart everybody is being given something.
+        ctx.add(ToRoom(room.id, line, frozenset((session.id, *ctx.hub.deaf_to(ctx.account.id), *replaying))))
         return
     # To oneself: the message comes beside the echo, and has no label (IRCv3 `labeled-response`, "Tags").
     told = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from secure_chat.errors import ProtocolError
@@ -47,7 +47,7 @@ class Publish:
 
     topic: int
     variants: Variants
-    skip: tuple[int, ...] = ()
+    skip: Collection[int] = ()
     message_id: int = 0
 
 
