@@ -6,7 +6,6 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-import apsw
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -15,8 +14,9 @@ from secure_chat.chat.devices import fold_device, token_digest
 from secure_chat.chat.hub import Hub
 from secure_chat.chat.settings import Settings
 from secure_chat.protocol.codes import digest_of
+from tests.chat.witness import Witness
 from tests.conversation.house import House, password_of
-from tests.conversation.wire import Client, Seen
+from tests.conversation.wire import Client
 
 NAMES = ("root", "alice", "bob", "Кирилл")
 NEW_NAMES = ("zoe", "ann", "Ёжик")
@@ -29,12 +29,6 @@ CAPABILITIES = st.sets(
 MODES = ["+m", "-m", "+i", "-i", "+s", "-s", "+t", "-n", "+n", "+k key", "-k *", "+l 2", "-l", "+b bob", "-b bob"]
 MODES += ["+o alice", "-o alice", "+v bob", "+b *!*@*", "-b *!*@*", "+o Кирилл", "-v bob", "+mo-t root"]
 LOBBY = "#lobby"
-ROOM_COMMANDS = {"JOIN", "PART", "KICK", "TOPIC", "MODE"}
-
-
-def said(seen: Seen) -> str:
-    """What was said, without the time that a replay puts before it."""
-    return seen.params[-1].rpartition("] ")[2]
 
 
 class ChatCore(RuleBasedStateMachine):
@@ -49,17 +43,10 @@ class ChatCore(RuleBasedStateMachine):
         for name in NAMES:
             self.house.add_account(name, administrator=name == "root")
         self.number = 0
-        self.looked_at: dict[int, int] = {}
-        self.could_see: dict[str, set[int]] = {}
-        self.private: dict[str, tuple[str, str]] = {}
-        self.heard: dict[str, set[str]] = {name: set() for name in (*NAMES, *NEW_NAMES)}
+        self.witness = Witness(self.house, (*NAMES, *NEW_NAMES))
         self.ever_ignored: set[tuple[str, str]] = set()
         self.codes: list[tuple[str, str]] = []
         self.tokens: dict[str, tuple[str, str]] = {}
-        self.sequences: dict[tuple[int, int], int] = {}
-        self.given: dict[int, set[str]] = {}
-        self.proven: dict[tuple[str, str | None], set[str]] = {}
-        self.reader = apsw.Connection(str(self.house.path))
         self.invite_to_the_server("", 2, "")
         for name in NAMES:
             self.add_device(name, DEVICES[0])
@@ -71,11 +58,11 @@ class ChatCore(RuleBasedStateMachine):
         self.house.pass_time(60)
         for name in NAMES:
             self.come(name, set())
-        self.look()
-        for text, (sender, recipient) in self.private.items():
+        self.witness.look()
+        for text, (sender, recipient) in self.witness.private.items():
             ignored = (recipient.casefold(), sender) in self.ever_ignored
-            assert ignored or text in self.heard[recipient]
-        self.reader.close()
+            assert ignored or text in self.witness.heard[recipient]
+        self.witness.reader.close()
         self.house.stop()
         self.folder.cleanup()
 
@@ -139,7 +126,7 @@ class ChatCore(RuleBasedStateMachine):
         self.number += 1
         text = f"private-{self.number}"
         sender = self.act(data, f"PRIVMSG {name} {text}")
-        self.private[text] = (sender.name.casefold(), name)
+        self.witness.private[text] = (sender.name.casefold(), name)
 
     @precondition(lambda self: self.here)
     @rule(data=st.data(), room=st.sampled_from([*ROOMS, LOBBY]), mode=st.sampled_from(MODES))
@@ -257,11 +244,11 @@ class ChatCore(RuleBasedStateMachine):
     def prove(self, data: st.DataObject) -> None:
         """A client shows that it has received everything: that is not given to its device again."""
         client: Client = data.draw(st.sampled_from(self.here), "who")
-        self.look()
+        self.witness.look()
         self.house.prove(client)
-        device = self.device_of(client)
-        if [self.device_of(one) for one in self.here].count(device) == 1:
-            self.proven.setdefault(device, set()).update(self.given.get(client.id, set()))
+        device = self.witness.device_of(client)
+        if [self.witness.device_of(one) for one in self.here].count(device) == 1:
+            self.witness.proven.setdefault(device, set()).update(self.witness.given.get(client.id, set()))
 
     @rule(seconds=st.sampled_from([5, 20, 70]))
     def wait(self, seconds: int) -> None:
@@ -271,11 +258,11 @@ class ChatCore(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         """The server ends and begins again."""
-        self.look()
+        self.witness.look()
         self.house.stop()
         self.house.start()
         # It was killed: what it had not written yet of that is given again.
-        self.proven.clear()
+        self.witness.proven.clear()
 
     def account_id(self, name: str) -> int:
         """Of somebody who has an account."""
@@ -334,71 +321,14 @@ class ChatCore(RuleBasedStateMachine):
                 "SELECT next_sequence, (SELECT count(*) FROM message WHERE conversation_id = conversation.id),"
                 " (SELECT max(sequence) FROM message WHERE conversation_id = conversation.id) FROM conversation"
             )
-            for following, count, last in self.reader.execute(sql):
+            for following, count, last in self.witness.reader.execute(sql):
                 assert (count, last or 0) == (following - 1, following - 1)
 
     @invariant()
     def nobody_sees_what_is_not_theirs(self) -> None:
         """Of rooms and of private messages; what is seen is stored, in the store's order."""
         if hasattr(self, "house"):
-            self.look()
-
-    def look(self) -> None:
-        """Look at each line that came since the last time."""
-        hub = self.house.hub
-        memberships = {
-            account.folded: hub.rooms_of.get(account.id, set()).copy() for account in hub.accounts.values()
-        }
-        for client in self.house.clients.values():
-            for seen in client.all[self.looked_at.get(client.id, 0) :]:
-                self.check(client, seen, memberships)
-            self.looked_at[client.id] = len(client.all)
-        self.could_see = memberships
-
-    def check(self, client: Client, seen: Seen, memberships: dict[str, set[int]]) -> None:
-        """One line that a client got: as a member before or after the act."""
-        hub, own = self.house.hub, client.name.casefold()
-        sender = seen.source.partition("!")[0]
-        if seen.command in {"PRIVMSG", "NOTICE", "TAGMSG"} and sender.casefold() in hub.account_ids:
-            assert not hub.ignores(self.account_id(own), self.account_id(sender)), seen.text
-        if seen.command in {"PRIVMSG", "NOTICE"} and seen.params[0].startswith("#"):
-            if sender.casefold() in hub.account_ids:
-                self.check_was_member(own, said(seen))
-        elif seen.command in {"TAGMSG", *ROOM_COMMANDS} and seen.params[0].startswith("#"):
-            room_id = hub.room_ids[seen.params[0].casefold()]
-            assert room_id in memberships[own] | self.could_see.get(own, set()), seen.text
-        elif seen.command == "PRIVMSG":
-            assert own in (seen.params[0].casefold(), sender.casefold()), seen.text
-            said_by, said_to = self.private[said(seen)]
-            assert (said_by, said_to.casefold()) == (sender.casefold(), seen.params[0].casefold())
-            self.heard[client.name].add(said(seen))
-        if seen.command == "PRIVMSG":
-            self.check_stored(client, seen)
-
-    def check_was_member(self, own: str, text: str) -> None:
-        """Who is told what is said in a room was a member when it was said."""
-        sql = (
-            "SELECT 1 FROM message AS m JOIN conversation AS c ON c.id = m.conversation_id JOIN membership AS s"
-            " ON s.room_id = c.room_id WHERE m.text = ? AND s.account_id = ? AND m.sequence >= s.from_sequence"
-            " AND m.sequence <= coalesce(s.until_sequence, m.sequence)"
-        )
-        assert self.reader.execute(sql, (text, self.account_id(own))).fetchone() is not None, text
-
-    def device_of(self, client: Client) -> tuple[str, str | None]:
-        """By what the server knows the device of a client that is here."""
-        return client.name.casefold(), self.house.hub.sessions[client.id].device
-
-    def check_stored(self, client: Client, seen: Seen) -> None:
-        """It is on disk; and posts of a room come in the order of their sequence."""
-        sql = "SELECT conversation_id, sequence, recipient_id FROM message WHERE text = ?"
-        ((conversation, sequence, recipient),) = self.reader.execute(sql, (said(seen),))
-        if client.id in self.house.hub.sessions:
-            device = self.device_of(client)
-            assert said(seen) not in self.proven.get(device, set()), "given again after it was proven"
-            self.given.setdefault(client.id, set()).add(said(seen))
-        if recipient is None:
-            assert self.sequences.get((client.id, conversation), 0) < sequence
-            self.sequences[client.id, conversation] = sequence
+            self.witness.look()
 
 
 TestChatCore = ChatCore.TestCase
