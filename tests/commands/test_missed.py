@@ -42,9 +42,9 @@ def alice(house: House) -> Client:
     return house.log_in("alice")
 
 
-def say(house: House, alice: Client, first: int, last: int) -> None:
-    """Numbers, to Bob."""
-    house.say(alice, *(f"PRIVMSG bob {number}" for number in range(first, last)))
+def say(house: House, alice: Client, first: int, last: int, target: str = "bob") -> None:
+    """Numbers, to Bob, or to the room he is in."""
+    house.say(alice, *(f"PRIVMSG {target} {number}" for number in range(first, last)))
 
 
 def come(house: House) -> tuple[Client, list[Happening]]:
@@ -99,20 +99,24 @@ def test_how_many_more_there_are_is_counted_up_to_a_limit(house: House, alice: C
     assert numbers(bob) == list(range(2 + COUNTED_MESSAGES, 102 + COUNTED_MESSAGES))
 
 
+@pytest.mark.parametrize("target", ["bob", "#tea"])
 @pytest.mark.parametrize("late", [1, LAST_PAGE_MESSAGES, LAST_PAGE_MESSAGES + 1, 3 * PAGE_MESSAGES])
-def test_what_is_said_meanwhile_comes_behind(house: House, alice: Client, late: int) -> None:
+def test_what_is_said_meanwhile_comes_behind(house: House, alice: Client, late: int, target: str) -> None:
     """However much that is; then comes what is said live. Nothing is left out, nothing comes twice."""
-    say(house, alice, 0, 5)
+    house.say(alice, "JOIN #tea")
+    earlier = house.log_in("bob")
+    house.say(earlier, "JOIN #tea", "QUIT")
+    say(house, alice, 0, 5, target)
     bob, reports = come(house)
     (drained,) = reports
     assert isinstance(drained, op.Drained)
     (read,) = step(house, [drained])
     assert isinstance(read, MissedRead)
-    say(house, alice, 5, 5 + late)
+    say(house, alice, 5, 5 + late, target)
     assert numbers(bob) == []
     house.work([read])
     assert numbers(bob) == list(range(5 + late))
-    say(house, alice, 5 + late, 6 + late)
+    say(house, alice, 5 + late, 6 + late, target)
     assert numbers(bob) == list(range(6 + late))
     house.prove(bob)
     position = house.hub.positions[house.hub.account_ids["bob"]]["~b~e3b0c442"]
