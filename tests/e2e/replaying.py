@@ -28,12 +28,12 @@ class Device:
 
     def __init__(self, name: str, token: str) -> None:
         self.name = name
-        self._token = token
+        self.token = token
 
     def come(self, port: int, context: ssl.SSLContext) -> IrcClient:
         """Log in, all in one go. The device has no `draft/chathistory`: the server gives it what it missed."""
         client = IrcClient(port, None, context=context)
-        chunks = [f"AUTHENTICATE {chunk}" for chunk in encode_plain(self.name, self._token)]
+        chunks = [f"AUTHENTICATE {chunk}" for chunk in encode_plain(self.name, self.token)]
         client.send("CAP REQ :batch message-tags sasl server-time", "AUTHENTICATE PLAIN", *chunks)
         client.send(f"NICK {self.name}", "USER reader 0 * :A reader", "CAP END")
         client.expect(r" (376|422) ")
