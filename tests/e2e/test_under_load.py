@@ -18,6 +18,9 @@ from tests.e2e.storm import WITH_REPLAY, Storm
 STOP_SECONDS = 5.0
 LAST = "the-last"
 pytestmark = pytest.mark.once
+needs_strace = pytest.mark.skipif(
+    shutil.which("strace") is None, reason="strace is not installed (apt install strace)"
+)
 
 
 def settle(storm: Storm, server: ServerProcess) -> Kept:
@@ -49,18 +52,36 @@ def test_what_was_echoed_when_it_stops_was_delivered_or_is_replayed(home: Path, 
     assert [post for post in kept.posts[first:] if post not in shown] == []
 
 
-@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed (apt install strace)")
-@pytest.mark.parametrize(("call", "when"), [("fdatasync", "10+7"), ("pwrite64", "150+301")])
-def test_a_disk_that_fails_now_and_then(home: Path, start: Start, call: str, when: str) -> None:
-    storm = Storm(home)
-    failing = ("-e", f"trace={call}", "-e", f"inject={call}:error=EIO:when={when}")
-    server = start(before=("strace", "-f", "-qq", "--seccomp-bpf", "-o", "/dev/null", *failing)).wait_until_ready()
+def rage(storm: Storm, start: Start, injected: str) -> ServerProcess:
+    """All talk while this happens to system calls, in strace's words, until the server was asked to stop."""
+    trace = f"trace={injected.partition(':')[0]}"
+    strace = ("strace", "-f", "-qq", "--seccomp-bpf", "-o", "/dev/null", "-e", trace, "-e", f"inject={injected}")
+    server = start(before=strace).wait_until_ready()
     with storm.raging(server):
         assert storm.wait_for_posts(server, 400)
         server.stop()
+    return server
+
+
+@needs_strace
+@pytest.mark.parametrize("injected", ["fdatasync:error=EIO:when=10+7", "pwrite64:error=EIO:when=150+301"])
+def test_a_disk_that_fails_now_and_then(home: Path, start: Start, injected: str) -> None:
+    storm = Storm(home)
+    server = rage(storm, start, injected)
     assert server.text.count("the store failed") > 1
     assert sum(person.refusals for person in storm.people) > 0
     kept = settle(storm, start().wait_until_ready())
     assert faults(storm.logs, kept) == []
     checked = run_tool("check", "--home", str(home))
     assert checked.returncode == 0, checked.stdout
+
+
+@needs_strace
+def test_a_write_that_survives_the_failure_is_echoed(home: Path, start: Start) -> None:
+    """The sync of a commit fails, and the one by which SQLite would take it back: it is there after reopening."""
+    storm = Storm(home)
+    server = rage(storm, start, "fdatasync:error=EIO:when=10..11")
+    assert "the store failed" in server.text
+    assert sum(person.refusals for person in storm.people) == 0
+    kept = settle(storm, start().wait_until_ready())
+    assert faults(storm.logs, kept) == []
