@@ -55,12 +55,16 @@ class HistoryQuery:
 
 @dataclass(frozen=True, slots=True)
 class TargetsQuery:
-    """Conversations of `reader_id` whose last message is between two times (ms since 1970 UTC), oldest first."""
+    """Conversations of `reader_id` whose last message is between two times (ms since 1970 UTC), oldest first.
+
+    At most `limit`: those with the oldest last message, or the newest.
+    """
 
     reader_id: int
     after_ms: int
     before_ms: int
     limit: int
+    end: End = End.OLDEST
 
 
 @dataclass(frozen=True, slots=True)

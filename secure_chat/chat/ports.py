@@ -12,7 +12,7 @@ from secure_chat.chat.devices import Device
 from secure_chat.chat.effects import Durable
 from secure_chat.chat.forgetting import Forgetting
 from secure_chat.chat.history import MissedQuery
-from secure_chat.chat.messages import StoredMessage
+from secure_chat.chat.messages import PostId, StoredMessage
 from secure_chat.chat.positions import Position
 from secure_chat.chat.rooms import Ban, Role, RoomRecord
 from secure_chat.errors import StorageError
@@ -98,6 +98,9 @@ class Store(Protocol):
 
     def recover(self) -> bool:
         """After StoreFailed: reopen everything; whether the failed tick is on disk. Raises StoreFailed."""
+
+    def posted(self, account_id: int, post_id: PostId) -> StoredMessage | None:
+        """What an account has posted with this id and this content, where it is still kept. Raises StoreFailed."""
 
     def missed(self, query: MissedQuery, at_most: int) -> list[Relayed] | None:
         """What the query asks for, those of the tick included, oldest first; None where it is more than `at_most`.

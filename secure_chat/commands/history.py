@@ -85,10 +85,12 @@ def _is_earlier(first: Point, second: Point) -> bool:
 def _targets(ctx: Context, words: tuple[str, ...]) -> TargetsQuery:
     if len(words) < 4:
         raise _failed("NEED_MORE_PARAMS", "TARGETS", "Missing parameters")
-    points = sorted(_point("TARGETS", word).time_ms for word in words[1:3] if word.startswith("timestamp="))
+    points = [_point("TARGETS", word).time_ms for word in words[1:3] if word.startswith("timestamp=")]
     if len(points) < 2:
         raise _failed("INVALID_PARAMS", "TARGETS", "Conversations are found by two times", *words[1:3])
-    return TargetsQuery(ctx.account.id, points[0], points[1], _limit(ctx, "TARGETS", words[3]))
+    # As with BETWEEN: the first point says from which end the limit counts.
+    end = End.OLDEST if points[0] <= points[1] else End.NEWEST
+    return TargetsQuery(ctx.account.id, min(points), max(points), _limit(ctx, "TARGETS", words[3]), end)
 
 
 def _limit(ctx: Context, act: str, word: str) -> int:

@@ -19,6 +19,7 @@ from secure_chat.chat.messages import (
     PostId,
     StoredMessage,
 )
+from secure_chat.chat.ports import AlreadyPosted
 from secure_chat.chat.rooms import Role, Room
 from secure_chat.commands.context import Context
 from secure_chat.commands.registry import Lists, Weight, command
@@ -61,13 +62,20 @@ def _post(ctx: Context, kind: Kind, target: str, text: str) -> None:
         raise CommandError(f"No recipient given ({name})", Numeric.ERR_NORECIPIENT)
     if not text:
         raise CommandError("No text to send", Numeric.ERR_NOTEXTTOSEND)
-    room, person = _place(ctx, target)
+    post_id = _post_id(ctx, name, target, text)
+    try:
+        room, person = _place(ctx, target)
+    except CommandError:
+        # What was posted before is answered, whatever has become of the right to it since.
+        if post_id is not None and (first := ctx.store.posted(ctx.account.id, post_id)) is not None:
+            raise AlreadyPosted(first) from None
+        raise
     line = ctx.relayed(name, room.name if room else person.name, text)
     if line.body_bytes() > LINE_LIMIT_BYTES:
         raise CommandError("Input line was too long; nothing was sent", Numeric.ERR_INPUTTOOLONG)
     sender = ctx.account
     where: Conversation = InRoom(room.id) if room else Between(sender.id, person.id)
-    user, post_id = ctx.hub.presence[sender.id].user, _post_id(ctx, name, target, text)
+    user = ctx.hub.presence[sender.id].user
     ctx.add(Append(NewMessage(where, kind, sender.id, user, line, post_id, device=ctx.session.device)))
     _show(ctx, room, person, line)
     if room is None and kind is Kind.POST:

@@ -180,7 +180,8 @@ class HistoryReader:
         rows = list(connection.execute(sql, {**values, "after": after, "before": before, "limit": limit}))
         return rows[::-1] if newest else rows
 
-    def _targets(self, connection: apsw.Connection, query: TargetsQuery) -> Iterator[tuple[Any, ...]]:
+    def _targets(self, connection: apsw.Connection, query: TargetsQuery) -> list[tuple[Any, ...]]:
+        newest = query.end is End.NEWEST
         sql = (
             "SELECT name, time_us FROM (SELECT coalesce(room.name, other.name) AS name,"
             f" (SELECT m.time_us FROM message AS m WHERE m.conversation_id = c.id AND {SAID} AND {NOT_IGNORED}"
@@ -188,7 +189,8 @@ class HistoryReader:
             " LEFT JOIN room ON room.id = c.room_id LEFT JOIN account AS other"
             " ON other.id = CASE WHEN c.low_id = :reader THEN c.high_id ELSE c.low_id END"
             f" WHERE c.id IN ({CONVERSATIONS}))"
-            " WHERE time_us >= :after AND time_us < :before ORDER BY time_us LIMIT :limit"
+            " WHERE time_us >= :after AND time_us < :before"
+            f" ORDER BY time_us {'DESC' if newest else 'ASC'} LIMIT :limit"
         )
         values = {
             "reader": query.reader_id,
@@ -196,7 +198,8 @@ class HistoryReader:
             "before": query.before_ms * 1000,
             "limit": query.limit,
         }
-        return iter(connection.execute(sql, values))
+        found = list(connection.execute(sql, values))
+        return found[::-1] if newest else found
 
     def _search(self, connection: apsw.Connection, query: SearchQuery) -> list[Relayed]:
         places = self._places(connection, query)

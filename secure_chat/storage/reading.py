@@ -8,7 +8,7 @@ from typing import Any
 import apsw
 
 from secure_chat.chat.codes import Code, Purpose
-from secure_chat.chat.messages import Between, Conversation, InRoom, Kind, StoredMessage
+from secure_chat.chat.messages import Between, Conversation, InRoom, Kind, PostId, StoredMessage
 from secure_chat.chat.rooms import RoomModes, RoomRecord, Topic
 
 _FIND_ROOM = "SELECT id FROM conversation WHERE room_id = ?"
@@ -78,3 +78,10 @@ def read_message(row: tuple[Any, ...]) -> StoredMessage:
 def select_message(connection: apsw.Connection, message_id: int) -> StoredMessage:
     """The message of this row id."""
     return read_message(next(connection.execute(_MESSAGE + "WHERE message.id = ?", (message_id,))))
+
+
+def select_posted(connection: apsw.Connection, account_id: int, post_id: PostId) -> StoredMessage | None:
+    """What an account has posted with this id and this content; None where that is not known, or no longer kept."""
+    sql = "SELECT message_id FROM post_id WHERE account_id = ? AND id = ? AND digest = ?"
+    row = connection.execute(sql, (account_id, post_id.id, post_id.digest)).fetchone()
+    return None if row is None or row[0] is None else select_message(connection, row[0])

@@ -15,6 +15,7 @@ from secure_chat.chat.devices import Device
 from secure_chat.chat.effects import Durable, ErasureBegun, Forgot
 from secure_chat.chat.forgetting import Forgetting
 from secure_chat.chat.history import MissedQuery
+from secure_chat.chat.messages import PostId, StoredMessage
 from secure_chat.chat.ports import AlreadyPosted, AuditEntry, Conflict, PostIdReused, Snapshot, StoreFailed
 from secure_chat.chat.positions import Position
 from secure_chat.chat.rooms import Ban, Role
@@ -23,7 +24,7 @@ from secure_chat.storage.checkpointer import Checkpointer
 from secure_chat.storage.database import DatabaseUnusable, open_database
 from secure_chat.storage.forgetting import to_forget
 from secure_chat.storage.missed import find_missed, read_missed
-from secure_chat.storage.reading import read_code, read_room
+from secure_chat.storage.reading import read_code, read_room, select_posted
 from secure_chat.storage.writing import index_words, write
 
 R = TypeVar("R")
@@ -83,6 +84,10 @@ class SqliteStore:
         self._checkpointer = Checkpointer(self._path)
         self._mark = 0
         return bool(failed_mark) and mark == failed_mark
+
+    def posted(self, account_id: int, post_id: PostId) -> StoredMessage | None:
+        """See `Store.posted`."""
+        return self._guarded(select_posted, self._connection, account_id, post_id)
 
     def missed(self, query: MissedQuery, at_most: int) -> list[Relayed] | None:
         """See `Store.missed`."""

@@ -27,9 +27,12 @@ VISIBLE = {
     Rights.ROOM: f"({_PRIVATE} {_IS_MEMBER} OR {_WAS_MEMBER} END)",
 }
 """The one rule of who may read which message (design: store): every read of history asks it."""
-NOT_IGNORED = "NOT EXISTS (SELECT 1 FROM ignored WHERE account_id = :reader AND other_id = m.sender_id)"
 SHOWN = f"m.kind <> '{Kind.ERASED}'"
 SAID = f"m.kind IN ('{Kind.POST}', '{Kind.NOTICE}')"
+NOT_IGNORED = (
+    f"(NOT {SAID} OR NOT EXISTS (SELECT 1 FROM ignored WHERE account_id = :reader AND other_id = m.sender_id))"
+)
+"""What somebody says who is ignored is not seen; coming and going is, as it is live."""
 COLUMNS = "m.msgid, m.kind, sender.name, m.sender_user, recipient.name, subject.name, m.text, m.tags, m.time_us"
 JOINS = (
     " JOIN conversation AS c ON c.id = m.conversation_id"

@@ -175,8 +175,9 @@ class World:
         return reader in entry.present
 
     def shows(self, reader: str, entry: Entry) -> bool:
-        """What clients are shown: not what is said or done by somebody who is ignored."""
-        return self.may_read(reader, entry) and (reader, entry.sender) not in self.ignores
+        """What clients are shown: not what is said by somebody who is ignored."""
+        ignored = entry.was_said and (reader, entry.sender) in self.ignores
+        return self.may_read(reader, entry) and not ignored
 
     def readable(self, reader: str, place: str | frozenset[str] | None = None) -> Iterator[Entry]:
         """What a client of the reader is to be shown of a place, or of all."""
