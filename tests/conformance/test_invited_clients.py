@@ -70,6 +70,7 @@ def test_irssi(server: ServerProcess, tmp_path: Path, terminals: list[Terminal])
     zoe = Terminal(["irssi"], folder)
     terminals.append(zoe)
     zoe.wait_for("[(status)]")
+    zoe.type("/set cmds_max_at_once 100")  # else it takes two seconds for each command
     for line in lines_for("irssi", text):
         zoe.type(line)
     talk_and_leave(bob, zoe, folder)

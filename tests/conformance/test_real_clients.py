@@ -20,12 +20,14 @@ def needs(program: str) -> pytest.MarkDecorator:
 
 
 def irssi(server: ServerProcess, folder: Path, name: str) -> Terminal:
+    # By itself it holds back all but the first five commands for two seconds each.
     (folder / "config").write_text(f"""
 chatnets = {{ sc = {{ type = "IRC"; sasl_mechanism = "plain"; sasl_username = "{name}";
   sasl_password = "{PASSWORD}"; }}; }};
 servers = ( {{ address = "localhost"; chatnet = "sc"; port = "{server.port}"; use_tls = "yes"; tls_verify = "yes";
   tls_cafile = "{server.ca}"; autoconnect = "yes"; }} );
-settings = {{ core = {{ nick = "{name}_"; user_name = "{name}"; real_name = "{name}"; }}; }};
+settings = {{ core = {{ nick = "{name}_"; user_name = "{name}"; real_name = "{name}"; }};
+  "irc/core" = {{ cmds_max_at_once = "100"; }}; }};
 """)
     return Terminal(["irssi", f"--home={folder}"], folder)
 
