@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.terminal import Terminal
-from tests.conformance.test_real_clients import needs
+from tests.conformance.test_real_clients import AT_ONCE, needs
 from tests.e2e.irc_client import IrcClient, log_in
 from tests.e2e.server_process import ServerProcess, run_tool
 
@@ -100,7 +100,7 @@ def test_weechat(server: ServerProcess, tmp_path: Path, terminals: list[Terminal
     folder, bob, text = tmp_path / "weechat", log_in(server, "bob"), printed(server)
     folder.mkdir()
     save_authority(text, folder / "secure-chat-ca.pem")
-    zoe = Terminal(["weechat"], folder)
+    zoe = Terminal(["weechat", *AT_ONCE], folder)
     terminals.append(zoe)
     zoe.wait_for("1:weechat")
     done = ("gnutls_ca_user =", "server added", "connected to")  # faster, and it asks whether this is a paste
@@ -108,7 +108,7 @@ def test_weechat(server: ServerProcess, tmp_path: Path, terminals: list[Terminal
         zoe.type(line.replace(" -tls ", " -ssl "))  # version 3, as the text says
         zoe.wait_for(words)
     talk_and_leave(bob, zoe, folder)
-    again = Terminal(["weechat"], folder)
+    again = Terminal(["weechat", *AT_ONCE], folder)
     terminals.append(again)
     talk_and_leave(bob, again, folder)
     log_in(server, "zoe", CHOSEN)

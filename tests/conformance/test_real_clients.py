@@ -14,6 +14,12 @@ from tests.e2e.server_process import PASSWORD, ServerProcess
 pytestmark = pytest.mark.once
 
 
+AT_ONCE = [
+    word for priority in ("high", "low") for word in ("-r", f"/set irc.server_default.anti_flood_prio_{priority} 0")
+]
+"""By itself WeeChat holds back commands for two seconds each."""
+
+
 def needs(program: str) -> pytest.MarkDecorator:
     missing = shutil.which(program) is None or shutil.which("tmux") is None
     return pytest.mark.skipif(missing, reason=f"{program} or tmux is not installed")
@@ -42,7 +48,7 @@ def weechat(server: ServerProcess, folder: Path, name: str) -> Terminal:
         "/connect sc",
     ]
     options = [word for command in commands for word in ("-r", command)]
-    return Terminal(["weechat", "-d", str(folder), *options], folder)
+    return Terminal(["weechat", "-d", str(folder), *AT_ONCE, *options], folder)
 
 
 @needs("irssi")
