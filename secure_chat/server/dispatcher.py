@@ -154,7 +154,7 @@ class Dispatcher:
                 ids = operation.connection_ids
                 mine = ids if workers == 1 else tuple(i for i in ids if i % workers == index)
                 if mine:
-                    batches[index].append(op.SendEach(mine, operation.variants))
+                    batches[index].append(op.SendEach(mine, operation.variants, operation.message_id))
                     sizes[index] += size
         else:
             index = operation.connection_id % workers
