@@ -88,7 +88,8 @@ class Encoder:
             outcome.labelled += [line if isinstance(line, Message) else line.message(profile) for line in lines]
         elif lines:
             encoded = [line.encode() if isinstance(line, Message) else line.encode(profile) for line in lines]
-            _send(outcome.operations, session.id, b"".join(encoded), outcome.message_id)
+            message_id = 0 if session.replay is not None else outcome.message_id
+            _send(outcome.operations, session.id, b"".join(encoded), message_id)
 
     def _to_sessions(self, delivery: to.ToSessions, outcome: Outcome) -> None:
         ids = delivery.session_ids
@@ -99,8 +100,18 @@ class Encoder:
     def _to_room(self, delivery: to.ToRoom, outcome: Outcome) -> None:
         if self._used is None:
             self._used = set(self._profiles.values())
-        variants = _variants(delivery.line, self._used)
-        outcome.operations.append(op.Publish(delivery.room_id, variants, delivery.skip, outcome.message_id))
+        variants, skip = _variants(delivery.line, self._used), delivery.skip
+        behind = self._behind(delivery) if outcome.message_id else ()
+        if behind:
+            outcome.operations.append(op.SendEach(behind, variants))
+            skip = frozenset((*skip, *behind))
+        outcome.operations.append(op.Publish(delivery.room_id, variants, skip, outcome.message_id))
+
+    def _behind(self, delivery: to.ToRoom) -> tuple[int, ...]:
+        """The sessions in the room that see this before what they missed: to have it proves nothing of that."""
+        members, sessions = self._hub.rooms[delivery.room_id].members, self._hub.sessions
+        waiting = self._hub.replaying.difference(delivery.skip)
+        return tuple(session_id for session_id in sorted(waiting) if sessions[session_id].account_id in members)
 
     def _enrol(self, delivery: to.Enrol, outcome: Outcome) -> None:
         outcome.operations.append(op.Subscribe(delivery.session_id, delivery.room_id))

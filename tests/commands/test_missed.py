@@ -189,3 +189,36 @@ def test_an_answer_for_who_is_gone(house: House, alice: Client) -> None:
     assert isinstance(read.job, ReadMissed)
     house.vanish(bob)
     assert house.engine.tick([read, drained, op.Proven(bob.id, 5)]) == []
+
+
+@pytest.mark.parametrize("line", [b"JOIN #tea\r\n", b"PRIVMSG bob :7\r\n", b"PRIVMSG alice :hello\r\n"])
+def test_what_happens_meanwhile_proves_nothing_of_the_rest(house: House, alice: Client, line: bytes) -> None:
+    """Who does something before the first page comes, and then is lost, is given everything the next time."""
+    say(house, alice, 0, 3)
+    bob = house.connect("bob")
+    house.say(bob, "CAP REQ echo-message", f"PASS bob:{password_of('bob')}", "NICK bob")
+    (checked,) = step(house, house.received(bob, b"USER b 0 * :Bob\r\nCAP END\r\n"))
+    step(house, [checked])
+    step(house, house.received(bob, line))
+    house.prove(bob)
+    house.vanish(bob)
+    bob, reports = come(house)
+    house.work(reports)
+    assert numbers(bob)[:3] == [0, 1, 2]
+
+
+def test_what_others_do_meanwhile_proves_nothing_of_the_rest(house: House, alice: Client) -> None:
+    """Somebody joins and leaves Bob's room, which he sees at once."""
+    house.say(alice, "JOIN #tea")
+    earlier = house.log_in("bob")
+    house.say(earlier, "JOIN #tea", "QUIT")
+    say(house, alice, 0, 3)
+    bob, _ = come(house)
+    step(house, house.received(alice, b"TOPIC #tea :green\r\nPART #tea\r\n"))
+    bob.read()
+    assert [seen.command for seen in bob.all][-2:] == ["TOPIC", "PART"]
+    house.prove(bob)
+    house.vanish(bob)
+    bob, reports = come(house)
+    house.work(reports)
+    assert numbers(bob) == [0, 1, 2]
