@@ -90,7 +90,7 @@ class HistoryReader:
         ends_at = time.monotonic() + self.search_seconds
         connection = None
         try:
-            connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READONLY)
+            connection = _open(str(self.path))
             connection.set_busy_timeout(BUSY_TIMEOUT_MS)
             connection.set_progress_handler(lambda: time.monotonic() > ends_at, PROGRESS_STEPS)
             yield connection
@@ -235,6 +235,21 @@ class HistoryReader:
             conversation_id = find_conversation(connection, query.place)
             return [] if conversation_id is None else [f"c{conversation_id}"]
         return [f"c{row[0]}" for row in connection.execute(CONVERSATIONS, {"reader": query.reader_id})]
+
+
+def _open(path: str) -> apsw.Connection:
+    """A connection that only reads, also where nothing can be written."""
+    connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        connection.execute("PRAGMA schema_version").fetchone()
+    except (apsw.CantOpenError, apsw.IOError, apsw.ReadOnlyError):
+        # While writing fails the store has closed the database, and the WAL's index cannot be made beside it. Who
+        # has the database for itself keeps that in memory.
+        connection.close(True)
+        connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE)
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        connection.execute("PRAGMA locking_mode=EXCLUSIVE; PRAGMA query_only=ON")
+    return connection
 
 
 def _quoted(term: Term) -> str:
