@@ -9,6 +9,15 @@ from secure_chat.chat.positions import WRITE_SECONDS
 from secure_chat.server.forgetting import ForgettingRounds
 from secure_chat.server.happenings import ForgettingDue, Happening, LingeringDue, PositionsDue, ReadingDue
 
+RETRY_US = 1_000_000
+"""How long after a failure of the store it is tried again."""
+WRITE_US = WRITE_SECONDS * 1_000_000
+
+
+def is_due(at_us: int, now_us: int, within_us: int) -> bool:
+    """Whether what was put off by at most `within_us`, to `at_us`, is due; also where the clock was put back."""
+    return not 0 < at_us - now_us <= within_us
+
 
 class Due:
     """Knows when an account that lost its connections is gone, when positions are kept, and when to forget."""
@@ -20,19 +29,20 @@ class Due:
         """Not before this time are positions written again."""
         self._read_at_us: int | None = None
 
-    def read_again_at(self, time_us: int) -> None:
-        """Ask again then for what sessions missed: it could not be read."""
-        self._read_at_us = time_us
+    def read_again(self, now_us: int) -> None:
+        """Ask again, a little later, for what sessions missed: it could not be read."""
+        self._read_at_us = now_us + RETRY_US
 
     def happenings(self, now_us: int, *, idle: bool, store_down: bool) -> Iterator[Happening]:
         """What is due now. `idle`: nothing else happens."""
-        yield from [LingeringDue(id_) for id_, until_us in self._lingering() if until_us <= now_us]
+        grace_us = int(self._hub.settings.grace_seconds * 1e6)
+        yield from [LingeringDue(id_) for id_, until_us in self._lingering() if is_due(until_us, now_us, grace_us)]
         if store_down:
             return
-        if self._hub.unwritten and self._positions_at_us <= now_us:
-            self._positions_at_us = now_us + WRITE_SECONDS * 1_000_000
+        if self._hub.unwritten and is_due(self._positions_at_us, now_us, WRITE_US):
+            self._positions_at_us = now_us + WRITE_US
             yield PositionsDue()
-        if self._read_at_us is not None and self._read_at_us <= now_us:
+        if self._read_at_us is not None and is_due(self._read_at_us, now_us, RETRY_US):
             self._read_at_us = None
             yield ReadingDue()
         due_us = self._forgetting.due_us

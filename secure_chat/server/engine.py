@@ -36,7 +36,7 @@ from secure_chat.commands.searching import NAME as SEARCH
 from secure_chat.errors import StorageError
 from secure_chat.net.operations import Close, Drained, Lost, Opened, Operation, Proven, Received, Release
 from secure_chat.protocol.message import NO_TAGS
-from secure_chat.server.due import Due
+from secure_chat.server.due import RETRY_US, Due, is_due
 from secure_chat.server.encoder import Encoder
 from secure_chat.server.forgetting import ForgettingRounds
 from secure_chat.server.happenings import Asked, ForgettingDue, Happening, LingeringDue, PositionsDue, ReadingDue
@@ -46,8 +46,6 @@ from secure_chat.server.resumption import replays_resumed, rooms_agreed, rooms_s
 from secure_chat.server.said_clock import SaidClock
 from secure_chat.server.store_failure import NOTHING_DONE, UNKNOWN, storage_error, with_cause
 
-RETRY_US = 1_000_000
-"""How long after a failed recovery of the store the next one is tried."""
 log = logging.getLogger("secure_chat.server")
 
 Decide = Callable[[Context], None]
@@ -99,7 +97,7 @@ class Engine:
         assert self._thread == threading.get_ident(), "the hub belongs to one thread"
         self._look_at_clock()
         outcomes: list[Outcome] = []
-        if self._store_down and self._now_us >= self._retry_at_us:
+        if self._store_down and is_due(self._retry_at_us, self._now_us, RETRY_US):
             outcomes = self._retry()
         self._failure = None
         due = self._due.happenings(self._now_us, idle=not happenings, store_down=self._store_down)
@@ -250,7 +248,7 @@ class Engine:
         if session is not None and session.replay is not None:
             # At its end it is given what others may have staged in this tick: it counts only with the tick.
             if answer.failed:
-                self._due.read_again_at(self._now_us + RETRY_US)
+                self._due.read_again(self._now_us)
             decide = read_again if self._store_down else partial(missed_read, answer=answer)
             yield self._alone(session.id, decide, durable=not answer.later_ids)
 

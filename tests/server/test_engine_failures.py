@@ -271,6 +271,17 @@ def test_what_was_missed_is_not_lost(house: House, people: dict[str, Client], di
     assert lines(bob) == [":alice!alice@chat.local PRIVMSG bob two"]
 
 
+def test_the_clock_is_put_back_while_the_store_is_down(house: House, people: dict[str, Client], disk: Disk) -> None:
+    """It is tried again all the same, and does not wait for that hour to pass again."""
+    disk.fails, disk.times = "write open", 0
+    house.say(people["alice"], "PRIVMSG #tea :one")
+    disk.fails = ""
+    house.pass_time(-3600)
+    lines(people["bob"])
+    house.say(people["alice"], "PRIVMSG #tea :two")
+    assert len(lines(people["bob"])) == 1
+
+
 def test_a_login_that_changes_something(house: House, people: dict[str, Client], disk: Disk) -> None:
     """It is lost with its tick: the session ends and says why. (A ban ends bob's membership.)"""
     alice, bob, _ = people.values()
