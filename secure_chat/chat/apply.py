@@ -196,7 +196,11 @@ def _position_set(hub: Hub, effect: fx.PositionSet) -> Iterator[Delivery]:
 
 @_applies(fx.PositionMoved)
 def _position_moved(hub: Hub, effect: fx.PositionMoved) -> Iterator[Delivery]:
-    hub.positions.setdefault(effect.account_id, {})[effect.device] = effect.position
+    positions = hub.positions.setdefault(effect.account_id, {})
+    known = positions.get(effect.device)
+    # What is put back because its tick was lost may have been overtaken in that tick.
+    if known is None or known.message_id < effect.position.message_id:
+        positions[effect.device] = effect.position
     hub.unwritten[effect.account_id, effect.device] = None
     return iter(())
 

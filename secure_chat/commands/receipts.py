@@ -60,4 +60,6 @@ def receipt_proven(ctx: Context, message_id: int) -> None:
 def keep_positions(ctx: Context) -> None:
     """Write positions that have moved, at most WRITTEN_AT_ONCE, those first that moved first."""
     for account_id, device in islice(ctx.hub.unwritten, WRITTEN_AT_ONCE):
-        ctx.add(PositionSet(account_id, device, ctx.hub.positions[account_id][device]))
+        position = ctx.hub.positions[account_id][device]
+        ctx.add(PositionSet(account_id, device, position))
+        ctx.if_lost.append(PositionMoved(account_id, device, position))

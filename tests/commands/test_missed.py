@@ -222,3 +222,33 @@ def test_what_others_do_meanwhile_proves_nothing_of_the_rest(house: House, alice
     bob, reports = come(house)
     house.work(reports)
     assert numbers(bob) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("proven", [1, 2])
+def test_a_position_in_a_tick_that_is_lost(house: House, alice: Client, disk: Disk, proven: int) -> None:
+    """What was proven stays so, also what is proven in that very tick."""
+    bob = house.log_in("bob")
+    house.pass_time(1)
+    say(house, alice, 0, 1)
+    house.prove(bob)
+    say(house, alice, 1, proven)
+    house.now_us += 11_000_000
+    disk.fails = "write"
+    house.prove(bob)
+    house.pass_time(11)
+    house.stop()
+    house.start()
+    bob, reports = come(house)
+    house.work(reports)
+    assert numbers(bob) == []
+
+
+def test_the_clock_is_put_back_before_a_page_is_read_again(house: House, alice: Client) -> None:
+    """Nobody waits for that hour to pass again."""
+    say(house, alice, 0, 2)
+    bob, (drained,) = come(house)
+    (read,) = step(house, [drained])
+    assert isinstance(read, MissedRead)
+    house.work([MissedRead(read.job, failed=True)])
+    house.pass_time(-3600)
+    assert numbers(bob) == [0, 1]
