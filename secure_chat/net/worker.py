@@ -43,6 +43,7 @@ class Worker:
         context: Callable[[], ssl.SSLContext],
         submit: Submit,
         cost: Callable[[str], float],
+        stands_still: Callable[[], bool],
         on_death: Callable[[BaseException], None],
     ) -> None:
         self._limits = limits
@@ -50,6 +51,7 @@ class Worker:
         self._context = context
         self._submit = submit
         self._cost = cost
+        self._stands_still = stands_still
         self._on_death = on_death
         self.inbox = Inbox()
         self._selector = selectors.DefaultSelector()
@@ -72,7 +74,7 @@ class Worker:
             op.TellDrained: self._tell_drained,
             op.Close: self._close,
         }
-        self._sweep_at = 0.0
+        self._swept_at = time.monotonic()
         self._stop_at: float | None = None
         self.thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -130,9 +132,9 @@ class Worker:
             self._hand_over(connection, now)
         self._flush_dirty()
         self.inbox.done()
-        if now >= self._sweep_at:
-            self._sweep_at = now + SWEEP_SECONDS
+        if now >= self._swept_at + SWEEP_SECONDS:
             self._sweep(now)
+            self._swept_at = now
 
     # Reading
 
@@ -181,6 +183,7 @@ class Worker:
             line, size = unread[0]
             if _is_own_pong(line) or self._is_receipt(connection, line):
                 unread.popleft()
+                connection.unread_bytes -= size
                 continue
             if not self._submit(op.Received(connection.id, line), False):
                 refused = True
@@ -252,6 +255,7 @@ class Worker:
         connection.deadline = time.monotonic() + self._limits.close_seconds
         connection.held_since = connection.refused_since = None
         connection.unread.clear()
+        connection.unread_bytes = 0
         self._board.drop(connection)
         self._board.dirty[connection.id] = connection
 
@@ -285,7 +289,11 @@ class Worker:
             self._submit(op.Lost(connection.id, connection.close_reason), True)
 
     def _sweep(self, now: float) -> None:
+        # Who logs in while the dispatcher waits for its disk is not to blame for the time that takes.
+        lost_seconds = now - self._swept_at if self._stands_still() else 0.0
         for connection in list(self._board.connections.values()):
+            if connection.stage is Stage.OPEN and connection.deadline is not None:
+                connection.deadline += lost_seconds
             trouble = next_trouble(connection, self._limits, now)
             if trouble is None:
                 self._ask_receipt(connection, now)

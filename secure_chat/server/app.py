@@ -137,7 +137,16 @@ class Server:
         admission = Admission(limits)
         costs = costs_of(limits_section)
         self._workers = [
-            Worker(f"worker-{n}", limits, admission, lambda: self.context.current, self._queue.put, costs, die)
+            Worker(
+                f"worker-{n}",
+                limits,
+                admission,
+                lambda: self.context.current,
+                self._queue.put,
+                costs,
+                lambda: self._queue.stands_still,
+                die,
+            )
             for n in range(WORKERS)
         ]
         rounds = foundation.config.passwords.bcrypt_rounds

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
 from secure_chat.server.happenings import Happening
 
 COMMANDS_LIMIT = 4_096
+STILL_SECONDS = 1.0
 
 
 class CommandQueue:
@@ -18,12 +20,19 @@ class CommandQueue:
     password job.) `on_place` is called, on the taking thread, when places are free again after a refusal.
     """
 
-    def __init__(self, limit: int = COMMANDS_LIMIT, on_place: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        limit: int = COMMANDS_LIMIT,
+        on_place: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._limit = limit
         self._on_place = on_place
         self._happenings: deque[Happening] = deque()
         self._changed = threading.Condition()
         self._taker_waits = False
+        self._clock = clock
+        self._taken_at = clock()
         self._refused = False
         self._closed = False
 
@@ -43,6 +52,13 @@ class CommandQueue:
                 self._changed.notify()
             return True
 
+    @property
+    def stands_still(self) -> bool:
+        """Whether the taker has been at what it took last for longer than STILL_SECONDS: the disk is slow. Any
+        thread.
+        """
+        return not self._taker_waits and self._clock() - self._taken_at > STILL_SECONDS
+
     def close(self) -> None:
         """Take nothing more in, and let the taker end once nothing is left. Any thread."""
         with self._changed:
@@ -61,6 +77,7 @@ class CommandQueue:
             count = min(limit, len(self._happenings))
             taken = [self._happenings.popleft() for _ in range(count)]
             told, self._refused = self._refused, False
+            self._taken_at = self._clock()
         if told:
             self._on_place()
         return taken

@@ -37,8 +37,16 @@ class Bench:
         self.reports: list[op.Report] = []
         self.deaths: list[BaseException] = []
         self.takes_lines, self.refused = True, 0
+        self.stands_still = False
         self.worker = Worker(
-            "worker", limits, Admission(limits), lambda: serving, self._keep, lambda _: cost, self.deaths.append
+            "worker",
+            limits,
+            Admission(limits),
+            lambda: serving,
+            self._keep,
+            lambda _: cost,
+            lambda: self.stands_still,
+            self.deaths.append,
         )
         self.worker.start()
 
@@ -154,6 +162,24 @@ def test_the_time_to_log_in_does_not_run_while_the_dispatcher_has_no_place(tmp_p
     peer.close()
     bench.close()
     assert bench.kinds() == ["Opened", "Received", "Lost"]
+
+
+def test_the_time_to_log_in_does_not_run_while_the_dispatcher_stands_still(tmp_path: Path) -> None:
+    """It has taken the lines, and waits for the disk."""
+    bench = Bench(tmp_path / "certs", HURRIED)
+    bench.stands_still = True
+    peer, channel = bench.connect()
+    last = shake_hands(peer, channel)
+    channel.write(HELLO)
+    peer.sendall(last + channel.outgoing())
+    wait_for(lambda: "Received" in bench.kinds())
+    swept = time.monotonic() + 3 * SWEEP_SECONDS
+    wait_for(lambda: time.monotonic() > swept)
+    assert bench.kinds() == ["Opened", "Received"]
+    bench.stands_still = False
+    assert heard(peer, channel) == b"ERROR :Registration timed out: log in sooner\r\n"
+    peer.close()
+    bench.close()
 
 
 def test_the_time_to_log_in_runs_for_who_sends_too_fast(tmp_path: Path) -> None:

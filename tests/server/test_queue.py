@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 
 from secure_chat.net.operations import Drained
-from secure_chat.server.queue import CommandQueue
+from secure_chat.server.queue import STILL_SECONDS, CommandQueue
+from tests.e2e.waiting import wait_for
 
 DEADLINE_SECONDS = 10.0
 
@@ -34,6 +35,23 @@ def test_lines_have_places_and_the_rest_always_has_one() -> None:
     assert queue.put(Drained(5), always=False)
     assert queue.take(9, None) == [Drained(5)]
     assert told == [1]
+
+
+def test_it_is_known_when_the_taker_is_long_at_what_it_took() -> None:
+    """But not while it waits for more."""
+    now = 0.0
+    queue = CommandQueue(clock=lambda: now)
+    queue.put(Drained(1), always=True)
+    queue.take(9, None)
+    now = STILL_SECONDS
+    assert not queue.stands_still
+    now += 0.1
+    assert queue.stands_still
+    taker = threading.Thread(target=queue.take, args=(9, DEADLINE_SECONDS))
+    taker.start()
+    wait_for(lambda: not queue.stands_still)
+    queue.close()
+    taker.join()
 
 
 def test_closing_lets_the_rest_be_taken() -> None:
