@@ -131,24 +131,10 @@ class Server:
         now = datetime.now(UTC)
         renew_if_due(certs, now)
         self.context = ServingContext(certs / "server.pem", certs / "server.key", now)
-        limits_section = foundation.config.limits
-        limits = limits_of(limits_section)
+        limits = limits_of(foundation.config.limits)
         self._queue = CommandQueue(queue_commands, on_place=self._wake_workers)
         admission = Admission(limits)
-        costs = costs_of(limits_section)
-        self._workers = [
-            Worker(
-                f"worker-{n}",
-                limits,
-                admission,
-                lambda: self.context.current,
-                self._queue.put,
-                costs,
-                lambda: self._queue.stands_still,
-                die,
-            )
-            for n in range(WORKERS)
-        ]
+        self._workers = [self._worker(number, limits, admission) for number in range(WORKERS)]
         rounds = foundation.config.passwords.bcrypt_rounds
         self._pool = PasswordPool(default_threads(), estimated_seconds_per_hash(rounds), self._password_done)
         reader = history_reader(home, foundation)
@@ -168,6 +154,18 @@ class Server:
         self._listener = Listener(self.sockets, limits, admission, self._adopt, die)
         self._ending = threading.Event()
         self._renewal = threading.Thread(target=self._renew, name="renewal", daemon=True)
+
+    def _worker(self, number: int, limits: Limits, admission: Admission) -> Worker:
+        return Worker(
+            f"worker-{number}",
+            limits,
+            admission,
+            lambda: self.context.current,
+            self._queue.put,
+            costs_of(self._foundation.config.limits),
+            lambda: self._queue.stands_still,
+            die,
+        )
 
     def start(self) -> None:
         """Let people in."""
