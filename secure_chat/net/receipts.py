@@ -25,7 +25,7 @@ TOKEN = "secure-chat-receipt-"  # noqa: S105 - not a secret
 class Receipts:
     """What one connection was given and has shown to have. Ids of messages; times in seconds, monotonic."""
 
-    __slots__ = ("all_taken", "asked_id", "delivered_at", "delivered_id", "proven_id", "unproven_since")
+    __slots__ = ("asked_id", "delivered_at", "delivered_id", "proven_id", "taken_id", "unproven_since")
 
     def __init__(self) -> None:
         self.delivered_id = 0
@@ -34,8 +34,8 @@ class Receipts:
         self.asked_id = 0
         """The id that the PING under way carries; 0 where none is."""
         self.unproven_since: float | None = None
-        self.all_taken: bool | None = None
-        """Whether the peer's kernel had everything at the end; None before it."""
+        self.taken_id: int | None = None
+        """Up to where the peer's kernel had everything at the end; None before it."""
 
     def deliver(self, message_id: int, now: float) -> None:
         """Note that a message is on its way, behind all that came before."""
@@ -63,16 +63,19 @@ class Receipts:
         return True
 
     def end(self, sock: socket.socket, outstanding_bytes: int) -> None:
-        """The socket is about to be closed; a QUIT may have come before and not be looked at yet."""
-        self.all_taken = not outstanding_bytes and not _unacknowledged_bytes(sock)
+        """The socket is about to be closed, or there was a QUIT, whichever is seen first: what is given after that
+        nobody reads.
+        """
+        if self.taken_id is None:
+            all_taken = not outstanding_bytes and not _unacknowledged_bytes(sock)
+            self.taken_id = self.delivered_id if all_taken else self.proven_id
 
     def parted(self, sock: socket.socket, outstanding_bytes: int) -> bool:
-        """Whether somebody who says QUIT has it all: the peer's kernel has acknowledged everything."""
-        if self.all_taken is None:
-            self.end(sock, outstanding_bytes)
-        if self.delivered_id <= self.proven_id or not self.all_taken:
+        """Whether a QUIT proves more than was proven before: the peer's kernel has acknowledged everything."""
+        self.end(sock, outstanding_bytes)
+        if self.taken_id is None or self.taken_id <= self.proven_id:
             return False
-        self.proven_id = self.delivered_id
+        self.proven_id = self.taken_id
         return True
 
 

@@ -181,11 +181,8 @@ class Worker:
             if bucket.empty and not connection.exempt:
                 break
             line, size = unread[0]
-            if _is_own_pong(line) or self._is_receipt(connection, line):
-                unread.popleft()
-                connection.unread_bytes -= size
-                continue
-            if not self._submit(op.Received(connection.id, line), False):
+            ours = _is_own_pong(line) or self._is_receipt(connection, line)
+            if not ours and not self._submit(op.Received(connection.id, line), False):
                 refused = True
                 break
             unread.popleft()

@@ -128,6 +128,20 @@ class TestWorker:
         wait_for(lambda: "Received" in bench.kinds())
         assert bench.kinds() == ["Opened", "Proven", "Received"]
 
+    def test_what_is_given_behind_a_quit_is_not_proven(
+        self, bench: Bench, peer: tuple[socket.socket, TlsChannel]
+    ) -> None:
+        """The QUIT waits for a place with the dispatcher meanwhile."""
+        self.read(*peer, b"hello\r\n")
+        bench.takes_lines = False
+        self.say(*peer, b"QUIT")
+        wait_for(lambda: bench.refused)
+        bench.ask(op.Send(1, b":a PRIVMSG alice :more\r\n", 9))
+        self.read(*peer, b"more\r\n")
+        bench.takes_lines = True
+        wait_for(lambda: "Received" in bench.kinds())
+        assert self.proven(bench) == [7]
+
     def test_who_hangs_up_behind_its_quit_has_it_too(
         self, bench: Bench, peer: tuple[socket.socket, TlsChannel]
     ) -> None:
@@ -150,6 +164,13 @@ class TestWorker:
         assert bench.kinds() == ["Opened", "Received"]
 
 
+def has_all(sock: socket.socket, outstanding_bytes: int = 0) -> bool:
+    """Whether a QUIT proves that a message was received."""
+    receipts = Receipts()
+    receipts.deliver(7, 0.0)
+    return receipts.parted(sock, outstanding_bytes)
+
+
 def test_what_tcp_has_not_acknowledged_is_not_proven() -> None:
     """A peer whose window is full. (Over TCP what the other kernel has taken counts, as the issue of it wants.)"""
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -157,22 +178,16 @@ def test_what_tcp_has_not_acknowledged_is_not_proven() -> None:
         peer = socket.create_connection(listening.getsockname())
         ours, _ = listening.accept()
     with peer, ours:
-        receipts = Receipts()
-        receipts.deliver(7, 0.0)
         ours.setblocking(False)
         with contextlib.suppress(BlockingIOError):
             while ours.send(bytes(65_536)):
                 continue
-        receipts.end(ours, 0)
-        assert not receipts.parted(ours, 0)
+        assert not has_all(ours)
         peer.settimeout(10)
 
         def taken() -> bool:
             peer.recv(1 << 20)
-            receipts.end(ours, 0)
-            return receipts.parted(ours, 0)
+            return has_all(ours)
 
         wait_for(taken)
-        receipts.deliver(8, 0.0)
-        receipts.end(ours, 1)
-        assert not receipts.parted(ours, 1)
+        assert not has_all(ours, outstanding_bytes=1)

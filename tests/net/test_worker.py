@@ -191,3 +191,17 @@ def test_the_time_to_log_in_runs_for_who_sends_too_fast(tmp_path: Path) -> None:
     assert heard(peer, channel) == b"ERROR :Registration timed out: log in sooner\r\n"
     peer.close()
     bench.close()
+
+
+def test_what_the_worker_keeps_to_itself_is_not_for_nothing(tmp_path: Path) -> None:
+    """Else answers to a keep-alive that nobody asked for could come without end."""
+    bench = Bench(tmp_path / "certs", replace(LIMITS, points_per_second=10.0, points_burst=1.0), cost=1.0)
+    peer, channel = bench.connect(exempt=False)
+    last = shake_hands(peer, channel)
+    channel.write(5 * b"PONG :secure-chat-keep-alive\r\n" + HELLO)
+    begun = time.monotonic()
+    peer.sendall(last + channel.outgoing())
+    wait_for(lambda: "Received" in bench.kinds())
+    assert time.monotonic() - begun > 0.3
+    peer.close()
+    bench.close()
