@@ -18,8 +18,8 @@ from tests.e2e.test_failing_disk import stored, told
 from tests.e2e.waiting import wait_for
 
 SYNC_SECONDS = 5
-LIMITS = "[limits]\nsilence_seconds = 1.0\npong_seconds = 1.0\n"
-"""Shorter than the sync: who waits for it must not be taken for somebody who is gone."""
+LIMITS = "[limits]\nsilence_seconds = 1.0\npong_seconds = 1.0\nauthentication_seconds = 3.0\n"
+"""Shorter than the sync: who waits for it is not taken for somebody who is gone, or is slow to log in."""
 pytestmark = [
     pytest.mark.once,
     pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed (apt install strace)"),
