@@ -120,7 +120,7 @@ class Context:
         )
 
     def _client_tags(self) -> Mapping[str, str]:
-        if not self.session.has(Capability.MESSAGE_TAGS):
+        if not self.tags or not self.session.has(Capability.MESSAGE_TAGS):
             return NO_TAGS
         return {key: value for key, value in self.tags.items() if key.startswith("+")}
 
