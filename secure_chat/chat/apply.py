@@ -164,6 +164,8 @@ def _read_marked(hub: Hub, effect: fx.ReadMarked) -> Iterator[Delivery]:
 @_applies(fx.ErasureBegun)
 def _erasure_begun(hub: Hub, effect: fx.ErasureBegun) -> Iterator[Delivery]:
     hub.markers.pop(effect.account_id, None)
+    for device in hub.positions.pop(effect.account_id, ()):
+        hub.unwritten.pop((effect.account_id, device), None)
     return iter(())
 
 

@@ -43,8 +43,8 @@ _OLDEST = "SELECT id, time_us, kind FROM message ORDER BY id LIMIT 1"
 _OLD = "SELECT id, conversation_id, sequence, time_us FROM message ORDER BY id LIMIT ?"
 _POST_IDS_GONE = "SELECT 1 FROM post_id WHERE gone_us < ? LIMIT 1"
 _MAKE_TOMBSTONE = (
-    f"UPDATE message SET kind = '{Kind.ERASED}', sender_user = '', recipient_id = NULL, subject_id = NULL,"
-    " text = '', tags = NULL WHERE id = ?"
+    f"UPDATE message SET kind = '{Kind.ERASED}', sender_user = '', sender_device = NULL, recipient_id = NULL,"
+    " subject_id = NULL, text = '', tags = NULL WHERE id = ?"
 )
 _UNLINK_POST_ID = (
     "UPDATE post_id SET message_id = NULL, gone_us = ?2, (msgid, time_us) ="
@@ -53,7 +53,7 @@ _UNLINK_POST_ID = (
 _SET_STATE = (
     "INSERT INTO setting VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE value <> ?2"
 )
-_PERSONAL = ("login", "membership", "read_marker")
+_PERSONAL = ("login", "membership", "read_marker", "position")
 """Tables of which an erased account keeps no row."""
 
 

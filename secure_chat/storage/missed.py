@@ -89,10 +89,11 @@ def _with_news(connection: apsw.Connection, values: dict[str, object]) -> list[t
 
 
 def read_missed(connection: apsw.Connection, query: MissedQuery, ids: Sequence[int]) -> list[Relayed]:
-    """The messages of these ids that are still there and may be read, the oldest first."""
+    """The messages of these ids that are still there and to be seen, the oldest first."""
     sql = (
         f"SELECT {COLUMNS}, room.name{FROM} LEFT JOIN room ON room.id = c.room_id"
-        f" WHERE m.id IN (SELECT value FROM json_each(:ids)) AND {SAID} AND {VISIBLE[query.rights]} ORDER BY m.id"
+        f" WHERE m.id IN (SELECT value FROM json_each(:ids)) AND {SAID} AND {VISIBLE[query.rights]}"
+        f" AND {NOT_IGNORED} ORDER BY m.id"
     )
     rows = connection.execute(sql, {"reader": query.reader_id, "ids": json.dumps(ids)})
     return [relayed_of(row[:-1], row[-1], query.host) for row in rows]

@@ -252,3 +252,14 @@ def test_the_clock_is_put_back_before_a_page_is_read_again(house: House, alice: 
     house.work([MissedRead(read.job, failed=True)])
     house.pass_time(-3600)
     assert numbers(bob) == [0, 1]
+
+
+def test_who_is_ignored_meanwhile_is_seen_no_more(house: House, alice: Client) -> None:
+    """From the next page on."""
+    house.hub.settings = replace(house.settings, replay_messages=1_000)
+    say(house, alice, 0, PAGE_MESSAGES + 5)
+    bob, (drained,) = come(house)
+    (read,) = step(house, [drained])
+    (drained,) = step(house, [read])
+    house.work([*house.received(bob, b"IGNORE alice\r\n"), drained])
+    assert numbers(bob) == list(range(PAGE_MESSAGES))

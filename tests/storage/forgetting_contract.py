@@ -11,6 +11,7 @@ from secure_chat.chat.accounts import Account
 from secure_chat.chat.forgetting import POST_IDS_SECONDS, Forgetting
 from secure_chat.chat.messages import Between, Conversation, InRoom, PostId
 from secure_chat.chat.ports import AlreadyPosted, PostIdReused, Store
+from secure_chat.chat.positions import Position
 from secure_chat.chat.rooms import Role
 from tests.e2e.waiting import wait_for
 from tests.storage.contract import ALICE, BOB, TEA, StoreContract, message, missed_by
@@ -111,6 +112,7 @@ class ForgettingContract(StoreContract):
         self.begin(store)
         self.keep(store, fx.MemberSet(TEA.id, BOB.id, Role.MEMBER), fx.LoginRemembered(ALICE.id, "::1", 10))
         self.keep(store, fx.ReadMarked(ALICE.id, InRoom(TEA.id), 9), fx.ReadMarked(BOB.id, InRoom(TEA.id), 9))
+        self.keep(store, *(fx.PositionSet(one.id, "laptop", Position(1, 9)) for one in (ALICE, BOB)))
         self.keep(store, *(said(f"a{n}", n, post_id=PostId(f"p{n}", b"d")) for n in range(300)))
         self.keep(store, said("b", 400, Between(BOB.id, ALICE.id), sender=BOB))
         self.keep(store, said("c", 500, Between(BOB.id, BOB.id), sender=BOB))
@@ -124,6 +126,7 @@ class ForgettingContract(StoreContract):
         assert [one.msgid for one in missed_by(store, ALICE)] == ["b"]
         assert not store.logged_in_from(ALICE.id, "::1", 0)
         assert list(store.load().markers) == [(BOB.id, TEA.id, 9)]
+        assert list(store.load().positions) == [(BOB.id, "laptop", Position(1, 9))]
         self.keep(store, said("again", 600, post_id=PostId("p1", b"other")))
 
     def test_erasing_goes_on_where_it_was_interrupted(self, store: Store) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import apsw
@@ -39,7 +40,7 @@ def word(end: str) -> str:
 
 @pytest.fixture
 def store(tmp_path: Path) -> SqliteStore:
-    """Alice and Bob take turns in a room and in private; what Alice says has words with the mark."""
+    """Alice and Bob take turns in a room and in private; the mark is in what Alice says, and from where."""
     store = SqliteStore(tmp_path / "chat.db")
     store.stage([fx.AccountSet(ALICE), fx.AccountSet(BOB), fx.RoomSet(TEA)])
     store.stage([fx.MemberSet(TEA.id, ALICE.id, Role.FOUNDER), fx.MemberSet(TEA.id, BOB.id, Role.MEMBER)])
@@ -47,7 +48,8 @@ def store(tmp_path: Path) -> SqliteStore:
         sender, end = (ALICE, MARK) if number % 2 else (BOB, OTHER)
         where = InRoom(TEA.id) if number % 4 < 2 else Between(sender.id, ALICE.id + BOB.id - sender.id)
         text = " ".join(word(end) for _ in range(3 + number % 5 * 6))
-        store.stage([message(f"m{number}", where, text, sender=sender)])
+        said = message(f"m{number}", where, text, sender=sender).message
+        store.stage([fx.Append(replace(said, device=f"laptop{end}"))])
         if number % 100 == 0:
             store.commit()
     store.commit()
