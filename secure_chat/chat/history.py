@@ -40,7 +40,7 @@ class HistoryQuery:
     """Messages of a conversation that `reader_id` may read, between two points that are not part of it.
 
     At most `limit`; `events`: also what happened in the room beside what was said. `target` is the conversation's
-    name, as the answer says it.
+    name, and `act` how it was asked for, as the answer says it.
     """
 
     reader_id: int
@@ -51,6 +51,7 @@ class HistoryQuery:
     after: Point | None = None
     before: Point | None = None
     events: bool = False
+    act: str = "*"
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,9 +114,8 @@ def _point(act: str, word: str) -> Point:
 
 def _place(ctx: Context, act: str, target: str, limit: int) -> HistoryQuery:
     place, name = place_of(ctx, act, target)
-    return HistoryQuery(
-        ctx.account.id, place, name, End.NEWEST, limit, events=ctx.session.has(Capability.EVENT_PLAYBACK)
-    )
+    events = ctx.session.has(Capability.EVENT_PLAYBACK)
+    return HistoryQuery(ctx.account.id, place, name, End.NEWEST, limit, events=events, act=act)
 
 
 def place_of(ctx: Context, act: str, target: str) -> tuple[Conversation, str]:
@@ -149,14 +148,17 @@ def no_such_target(act: str, target: str) -> CommandError:
     return _failed("INVALID_TARGET", act, "Messages could not be retrieved", target)
 
 
-def no_such_message(act: str) -> CommandError:
+def no_such_message(query: HistoryQuery) -> CommandError:
     """The message that a point names is not there, or not to be seen."""
-    return _failed("MESSAGE_ERROR", act, "There is no such message here")
+    return _failed("MESSAGE_ERROR", query.act, "There is no such message here", query.target)
 
 
-def history_failed() -> CommandError:
+def history_failed(question: Question) -> CommandError:
     """The store could not be read."""
-    return _failed("MESSAGE_ERROR", "*", "Messages could not be retrieved; try again later")
+    text = "Messages could not be retrieved; try again later"
+    if isinstance(question, HistoryQuery):
+        return _failed("MESSAGE_ERROR", question.act, text, question.target)
+    return _failed("MESSAGE_ERROR", "*", text)
 
 
 def _failed(code: str, act: str, text: str, *facts: str) -> CommandError:

@@ -107,17 +107,18 @@ class HistoryAnswerer:
                 return HistoryRead(job, b"", search_too_slow())
             log.error("history cannot be read: it takes too long")
         except NoSuchMessage:
-            return HistoryRead(job, b"", no_such_message("*"))
+            assert isinstance(job.question, HistoryQuery)
+            return HistoryRead(job, b"", no_such_message(job.question))
         except NoSuchPlace:
             # Folded: how the room's name is really written is not to be learnt either.
             assert isinstance(job.question, HistoryQuery | SearchQuery)
-            act = "*" if isinstance(job.question, HistoryQuery) else SEARCH
+            act = job.question.act if isinstance(job.question, HistoryQuery) else SEARCH
             return HistoryRead(job, b"", no_such_target(act, fold(job.question.target)))
         except StoreFailed as error:
             log.error("history cannot be read: %s", error)
         except Exception as error:
             log.error("bug in reading history", exc_info=error)
-        return HistoryRead(job, b"", history_failed())
+        return HistoryRead(job, b"", history_failed(job.question))
 
     def _answer(self, job: ReadHistory) -> HistoryRead:
         question = job.question
