@@ -26,8 +26,6 @@ def find_position(ctx: Context) -> None:
         known = Position(newest.message_id, ctx.now_us)
         # Written a little later: where the disk fails people still get in.
         ctx.add(PositionMoved(account_id, device, known))
-        if len(positions) >= POSITIONS_LIMIT:
-            ctx.add(PositionGone(account_id, min(positions, key=lambda name: positions[name].time_us)))
     ctx.change_session(device=device, proven_id=known.message_id)
 
 
@@ -58,8 +56,15 @@ def receipt_proven(ctx: Context, message_id: int) -> None:
 
 
 def keep_positions(ctx: Context) -> None:
-    """Write positions that have moved, at most WRITTEN_AT_ONCE, those first that moved first."""
-    for account_id, device in islice(ctx.hub.unwritten, WRITTEN_AT_ONCE):
+    """Write positions that have moved, at most WRITTEN_AT_ONCE, those first that moved first; forget those of an
+    account that are too many.
+    """
+    moved = list(islice(ctx.hub.unwritten, WRITTEN_AT_ONCE))
+    for account_id, device in moved:
         position = ctx.hub.positions[account_id][device]
         ctx.add(PositionSet(account_id, device, position))
         ctx.if_lost.append(PositionMoved(account_id, device, position))
+    for account_id in dict.fromkeys(account_id for account_id, _ in moved):
+        positions = ctx.hub.positions[account_id]
+        longest_still = sorted(positions, key=lambda device: positions[device].time_us)
+        ctx.add(*(PositionGone(account_id, device) for device in longest_still[:-POSITIONS_LIMIT]))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from secure_chat.chat.deliveries import ReadMissed
-from secure_chat.chat.positions import COUNTED_MESSAGES, LAST_PAGE_MESSAGES
+from secure_chat.chat.positions import COUNTED_MESSAGES, LAST_PAGE_MESSAGES, POSITIONS_LIMIT, WRITE_SECONDS
 from secure_chat.commands.missed import FAILURES_LIMIT, PAGE_MESSAGES, MissedRead
 from secure_chat.net import operations as op
 from secure_chat.server.happenings import Happening
@@ -263,3 +263,27 @@ def test_who_is_ignored_meanwhile_is_seen_no_more(house: House, alice: Client) -
     (drained,) = step(house, [read])
     house.work([*house.received(bob, b"IGNORE alice\r\n"), drained])
     assert numbers(bob) == list(range(PAGE_MESSAGES))
+
+
+def test_an_account_has_a_limited_number_of_positions(house: House, alice: Client) -> None:
+    """The device that has not moved for longest begins anew, as one that was never seen does."""
+    bob = house.log_in("bob@first")
+    say(house, alice, 0, 1)
+    house.vanish(bob)
+    for number in range(POSITIONS_LIMIT):
+        house.pass_time(1)
+        house.say(house.log_in(f"bob@d{number}"), "QUIT")
+    house.pass_time(WRITE_SECONDS)
+    positions = house.hub.positions[house.hub.account_ids["bob"]]
+    assert list(positions) == [f"d{number}" for number in range(POSITIONS_LIMIT)]
+    assert numbers(house.log_in("bob@first")) == []
+
+
+def test_a_new_device_gets_in_while_nothing_can_be_written(house: House, disk: Disk) -> None:
+    """Also where it is one too many."""
+    for number in range(POSITIONS_LIMIT):
+        house.say(house.log_in(f"bob@d{number}"), "QUIT")
+    house.pass_time(WRITE_SECONDS)
+    disk.fails, disk.times = "full", 0
+    house.log_in("bob@new")
+    disk.fails = ""
