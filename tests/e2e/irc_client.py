@@ -66,6 +66,11 @@ class IrcClient:
                 return parse(line.encode())
         raise AssertionError(f"no {pattern!r}; came:\n" + "\n".join(self.seen[start:]))
 
+    def expect_missed(self, pattern: str) -> None:
+        """Read on until a line has matched since the beginning: what was missed comes before or after `log_in`."""
+        if not any(re.search(pattern, line) for line in self.seen):
+            self.expect(pattern)
+
     def barrier(self) -> list[str]:
         """Every line that came before the answer to everything sent so far."""
         token, start = f"barrier-{next(_TOKENS)}", len(self.seen)

@@ -123,8 +123,9 @@ def test_a_repeated_post_is_posted_once_even_after_kill_9(start: Start) -> None:
         echo.tags["time"],
         "b",
     )
-    bob.expect("exactly once")  # he missed the first, and has it now
-    assert not [line for line in bob.barrier() if "exactly once" in line]
+    bob.expect_missed("exactly once")
+    bob.barrier()
+    assert len([line for line in bob.seen if "exactly once" in line]) == 1
     alice.send("@label=c;secure-chat.internal/post-id=p1 PRIVMSG #lobby :something else")
     alice.expect(r"label=c\S* \S+ FAIL PRIVMSG POST_ID_REUSED")
 
