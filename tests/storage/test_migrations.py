@@ -13,6 +13,7 @@ from secure_chat.chat.devices import Device
 from secure_chat.chat.history import End, HistoryQuery, Rights, SearchQuery
 from secure_chat.chat.messages import Between, InRoom, PostId
 from secure_chat.chat.ports import AlreadyPosted, AuditEntry
+from secure_chat.chat.positions import Position
 from secure_chat.chat.rooms import Ban, Role, RoomModes, RoomRecord, Topic
 from secure_chat.protocol.search import normalised, parse_terms
 from secure_chat.storage.database import APPLICATION_ID, schema_scripts
@@ -52,6 +53,8 @@ DATA: dict[int, tuple[str, ...]] = {
         f"INSERT INTO room_mute VALUES (7, {BOB.id}, 55)",
     ),
     3: (f"INSERT INTO read_marker VALUES ({BOB.id}, 2, 2000)",),
+    6: (f"INSERT INTO post_id VALUES ({ALICE.id}, 'p0', x'02', NULL, 'm0', 77, 88)",),
+    7: (f"INSERT INTO position VALUES ({BOB.id}, 'laptop', 4, 9)",),
 }
 """What is put into a database when it has this version; what later versions make of it is theirs."""
 
@@ -105,6 +108,8 @@ def test_the_state_is_there(store: SqliteStore, version: int) -> None:
         assert list(snapshot.room_mutes) == [(7, BOB.id, 55)]
     if version >= 3:
         assert list(snapshot.markers) == [(BOB.id, ALICE.id, 2000)]
+    if version >= 7:
+        assert (BOB.id, "laptop", Position(4, 9)) in snapshot.positions
 
 
 def test_what_was_said_is_there(store: SqliteStore, tmp_path: Path) -> None:
@@ -125,11 +130,15 @@ def test_what_was_said_is_there(store: SqliteStore, tmp_path: Path) -> None:
         assert [one.msgid for one in found] == [msgid]
 
 
-def test_it_goes_on(store: SqliteStore) -> None:
+def test_it_goes_on(store: SqliteStore, version: int) -> None:
     """Posts that are repeated are known, new ones get the next sequences."""
     with pytest.raises(AlreadyPosted) as known:
         store.stage([message("x", InRoom(TEA.id), SAID[0], PostId("p1", b"\x01"))])
     assert (known.value.first.msgid, known.value.first.text) == ("m1", SAID[0])
+    if version >= 6:
+        with pytest.raises(AlreadyPosted) as pruned:
+            store.stage([message("x", InRoom(TEA.id), "gone", PostId("p0", b"\x02"))])
+        assert (pruned.value.first.msgid, pruned.value.first.time_us) == ("m0", 77)
     store.stage([message("y", Between(ALICE.id, BOB.id), post_id=PostId("p2", b"d"))])
     store.commit()
     assert missed_by(store, BOB)[-1].msgid == "y"
