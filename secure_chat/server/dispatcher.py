@@ -20,7 +20,8 @@ from secure_chat.server.queue import CommandQueue
 
 TICK_COMMANDS = 1_024
 """Commands in one tick at most."""
-DUE_LIMIT_SECONDS = 3_600.0
+DUE_LIMIT_SECONDS = 10.0
+"""So often, at least, it is asked what is due: the clock may have been put back meanwhile."""
 SLOW_TICK_SECONDS = 1.0
 TICK_SECONDS = 0.015
 """Under load a tick begins so long after the last one, and when the workers have sent what came of that; but at

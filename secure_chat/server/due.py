@@ -8,15 +8,11 @@ from secure_chat.chat.hub import Hub
 from secure_chat.chat.positions import WRITE_SECONDS
 from secure_chat.server.forgetting import ForgettingRounds
 from secure_chat.server.happenings import ForgettingDue, Happening, LingeringDue, PositionsDue, ReadingDue
+from secure_chat.server.said_clock import is_due
 
 RETRY_US = 1_000_000
 """How long after a failure of the store it is tried again."""
 WRITE_US = WRITE_SECONDS * 1_000_000
-
-
-def is_due(at_us: int, now_us: int, within_us: int) -> bool:
-    """Whether what was put off by at most `within_us`, to `at_us`, is due; also where the clock was put back."""
-    return not 0 < at_us - now_us <= within_us
 
 
 class Due:
@@ -45,8 +41,7 @@ class Due:
         if self._read_at_us is not None and is_due(self._read_at_us, now_us, RETRY_US):
             self._read_at_us = None
             yield ReadingDue()
-        due_us = self._forgetting.due_us
-        if due_us is not None and due_us <= now_us:
+        if self._forgetting.is_due(now_us):
             yield ForgettingDue(idle)
 
     def next_us(self, retry_at_us: int | None) -> int | None:

@@ -36,14 +36,14 @@ from secure_chat.commands.searching import NAME as SEARCH
 from secure_chat.errors import StorageError
 from secure_chat.net.operations import Close, Drained, Lost, Opened, Operation, Proven, Received, Release
 from secure_chat.protocol.message import NO_TAGS
-from secure_chat.server.due import RETRY_US, Due, is_due
+from secure_chat.server.due import RETRY_US, Due
 from secure_chat.server.encoder import Encoder
 from secure_chat.server.forgetting import ForgettingRounds
 from secure_chat.server.happenings import Asked, ForgettingDue, Happening, LingeringDue, PositionsDue, ReadingDue
 from secure_chat.server.lines import Line, Unit, units_of
 from secure_chat.server.outcome import Outcome
 from secure_chat.server.resumption import replays_resumed, rooms_agreed, rooms_shown, sayings
-from secure_chat.server.said_clock import SaidClock
+from secure_chat.server.said_clock import SaidClock, is_due
 from secure_chat.server.store_failure import NOTHING_DONE, UNKNOWN, storage_error, with_cause
 
 log = logging.getLogger("secure_chat.server")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from secure_chat.chat.forgetting import ROUND_SECONDS, Progress
 from secure_chat.commands.forgetting import BEGINS, ENDED, GOES_ON
 from secure_chat.server.outcome import Outcome
+from secure_chat.server.said_clock import is_due
 
 IDLE_PAUSE_US = 5_000
 """Between two steps while nothing else happens."""
@@ -32,6 +33,8 @@ class ForgettingRounds:
     def __init__(self) -> None:
         self.due_us: int | None = None
         """When the next step is due; None before `begin`."""
+        self._put_off_us = 0
+        """How long it was put off."""
         self._waiting: list[_Waiting] = []
         self._step: Outcome | None = None
         """That of this tick."""
@@ -40,13 +43,17 @@ class ForgettingRounds:
         """From here on there are steps, the first at once."""
         self.due_us = 0
 
+    def is_due(self, now_us: int) -> bool:
+        """Whether the next step is due, also where the clock was put back since."""
+        return self.due_us is not None and is_due(self.due_us, now_us, self._put_off_us)
+
     def settle(self, outcomes: Iterable[Outcome], now_us: int) -> Iterator[Outcome]:
         """After a tick's commit, or when its failure is in its outcomes: those that have begun an erasure will be
         answered at its end; where a step failed, those that wait for that are told.
         """
         if self._step is not None and "error" in self._step.answer:
             # Not at once: with a full disk that would be tried, and the store reopened, all the time.
-            self.due_us = now_us + FAILED_PAUSE_US
+            self._put_off(FAILED_PAUSE_US, now_us)
             yield from self._told(self._step.answer)
         self._step = None
         for outcome in outcomes:
@@ -62,14 +69,17 @@ class ForgettingRounds:
         self._step = step
         progress = step.answer.get("progress", Progress.WAITS)
         if progress is Progress.DONE:
-            self.due_us = now_us + ROUND_US
+            self._put_off(ROUND_US, now_us)
             yield from self._told({"erasing": ENDED})
         else:
-            self.due_us = now_us + (IDLE_PAUSE_US if idle and progress is Progress.GOES_ON else BUSY_PAUSE_US)
-        late = [waiting for waiting in self._waiting if waiting.until_us <= now_us]
+            self._put_off(IDLE_PAUSE_US if idle and progress is Progress.GOES_ON else BUSY_PAUSE_US, now_us)
+        late = [waiting for waiting in self._waiting if is_due(waiting.until_us, now_us, WAIT_US)]
         for waiting in late:
             self._waiting.remove(waiting)
             yield waiting.outcome
+
+    def _put_off(self, pause_us: int, now_us: int) -> None:
+        self.due_us, self._put_off_us = now_us + pause_us, pause_us
 
     def _told(self, news: Mapping[str, object]) -> Iterator[Outcome]:
         """All who wait are answered, with this in it."""

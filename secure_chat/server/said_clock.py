@@ -1,4 +1,4 @@
-"""The time that what is said gets: the clock's, but never before that of what was said last."""
+"""The clock on the wall may be put back: what is due then, and what time what is said gets all the same."""
 
 from __future__ import annotations
 
@@ -20,3 +20,8 @@ class SaidClock:
         last_us = max(self._last_us, stored_us)
         self._last_us = now_us if now_us >= last_us else last_us + STEP_US
         return self._last_us
+
+
+def is_due(at_us: int, now_us: int, within_us: int) -> bool:
+    """Whether what was put off by at most `within_us`, to `at_us`, is due; also where the clock was put back."""
+    return not 0 < at_us - now_us <= within_us

@@ -105,6 +105,27 @@ def test_the_tool_does_not_wait_for_ever(house: House) -> None:
 
 
 @pytest.mark.usefixtures("alice")
+def test_a_clock_put_back_holds_up_nothing(house: House) -> None:
+    """Neither the next step nor who waits for the end waits until it is again as late as it was."""
+    reader = apsw.Connection(str(house.path), flags=apsw.SQLITE_OPEN_READONLY)
+    reader.execute("BEGIN")
+    assert next(reader.execute("SELECT count(*) FROM message")) == (30,)
+    answers = begin(house)
+    house.work([])
+    house.now_us -= 3_600_000_000
+    house.work([])
+    assert due_in_us(house) == forgetting.IDLE_PAUSE_US
+    assert answers == [{"name": "alice", "erasing": "goes on"}]
+    reader.close()
+    again = begin(house)
+    wait_for(lambda: house.pass_time(0.1) or again)  # type: ignore[func-returns-value]
+    assert 0 < due_in_us(house) <= ROUND_US
+    house.now_us -= ROUND_US
+    house.work([])
+    assert 0 < due_in_us(house) <= ROUND_US
+
+
+@pytest.mark.usefixtures("alice")
 def test_a_disk_that_fails_meanwhile(house: House, disk: Disk) -> None:
     """Where it could not even begin, nothing was done; later it goes on a minute after, or when asked again."""
     disk.fails = "write"
