@@ -64,15 +64,12 @@ def _post(ctx: Context, kind: Kind, target: str, text: str) -> None:
         raise CommandError("No text to send", Numeric.ERR_NOTEXTTOSEND)
     post_id = _post_id(ctx, name, target, text)
     try:
-        room, person = _place(ctx, target)
+        room, person, line = _relayed(ctx, name, target, text)
     except CommandError:
-        # What was posted before is answered, whatever has become of the right to it since.
+        # What was posted before is answered, whatever has become of the right to it, or of the room for it, since.
         if post_id is not None and (first := ctx.store.posted(ctx.account.id, post_id)) is not None:
             raise AlreadyPosted(first) from None
         raise
-    line = ctx.relayed(name, room.name if room else person.name, text)
-    if line.body_bytes() > LINE_LIMIT_BYTES:
-        raise CommandError("Input line was too long; nothing was sent", Numeric.ERR_INPUTTOOLONG)
     sender = ctx.account
     where: Conversation = InRoom(room.id) if room else Between(sender.id, person.id)
     user = ctx.hub.presence[sender.id].user
@@ -83,6 +80,15 @@ def _post(ctx: Context, kind: Kind, target: str, text: str) -> None:
     place = room.name if room else "(private)"
     said = {"text": text} if ctx.settings.log_messages else {}
     ctx.log("message", sender=sender.name, place=place, characters=len(text), **said)
+
+
+def _relayed(ctx: Context, name: str, target: str, text: str) -> tuple[Room | None, Account, Relayed]:
+    """Where a post goes, and as what. Raises CommandError."""
+    room, person = _place(ctx, target)
+    line = ctx.relayed(name, room.name if room else person.name, text)
+    if line.body_bytes() > LINE_LIMIT_BYTES:
+        raise CommandError("Input line was too long; nothing was sent", Numeric.ERR_INPUTTOOLONG)
+    return room, person, line
 
 
 def _place(ctx: Context, target: str) -> tuple[Room | None, Account]:
@@ -178,4 +184,4 @@ def relayed_again(ctx: Context, stored: StoredMessage) -> Relayed:
         ctx.hub.accounts[stored.sender_id].name,
         stored.msgid,
         stored.client_tags,
-    )
+    ).said_before()

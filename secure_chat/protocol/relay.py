@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from secure_chat.protocol.capabilities import Profile
-from secure_chat.protocol.message import NO_TAGS, Message, encode_tags
+from secure_chat.protocol.message import LINE_LIMIT_BYTES, NO_TAGS, Message, encode_tags
 
 _TAGS, _TIME = int(Profile.TAGS), int(Profile.TIME)
 _ACCOUNT, _EXTENDED_JOIN = int(Profile.ACCOUNT), int(Profile.EXTENDED_JOIN)
@@ -82,6 +82,12 @@ class Relayed:
     def is_for(self, profile: Profile) -> bool:
         """Whether sessions of this profile see it at all: TAGMSG is nothing but tags."""
         return self.command != "TAGMSG" or bool(profile & Profile.TAGS)
+
+    def said_before(self) -> Relayed:
+        """As it is told again later, when the host may have got a longer name: no line is too long even then."""
+        if self.body_bytes() <= LINE_LIMIT_BYTES:
+            return self
+        return replace(self, source=self.source.partition("!")[0])
 
     def body_bytes(self) -> int:
         """The longest form's length without tags, CR LF counted."""

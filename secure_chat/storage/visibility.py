@@ -50,7 +50,7 @@ CONVERSATIONS = (
 
 
 def relayed_of(row: Sequence[Any], room: str | None, host: str) -> Relayed:
-    """A row of COLUMNS as it was relayed; `room` is the room's name, None in private."""
+    """A row of COLUMNS as it is told again; `room` is the room's name, None in private."""
     msgid, kind, sender, user, recipient, subject, text, tags, time_us = row
     shown = room if room is not None else recipient
     event = Kind(kind)
@@ -63,4 +63,4 @@ def relayed_of(row: Sequence[Any], room: str | None, host: str) -> Relayed:
         msgid,
         json.loads(tags) if tags else NO_TAGS,
         extended=(shown, sender, sender) if event is Kind.JOIN else None,
-    )
+    ).said_before()
