@@ -103,8 +103,8 @@ class Store(Protocol):
         """What an account has posted with this id and this content, where it is still kept. Raises StoreFailed."""
 
     def missed(self, query: MissedQuery, at_most: int) -> list[Relayed] | None:
-        """What the query asks for, those of the tick included, oldest first; None where it is more than `at_most`.
-        Raises StoreFailed.
+        """What the query asks for, without its limit, those of the tick included, oldest first; None where it is
+        more than `at_most`. Raises StoreFailed.
         """
 
     def logged_in_from(self, account_id: int, address: str, since_us: int) -> bool:

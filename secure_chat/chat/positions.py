@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from secure_chat.chat.devices import NAME_LIMIT_CHARACTERS, Device, fold_device
+from secure_chat.chat.devices import Device, fold_device, is_device_name
 from secure_chat.protocol.capabilities import Capability
 
 POSITIONS_LIMIT = 64
@@ -53,10 +53,14 @@ class Replay:
 
 
 def device_key(token: Device | None, named: str | None, user: str, capabilities: Iterable[Capability]) -> str:
-    """What the device of a session is known by; `~` is in no name that a person gives."""
+    """What the device of a session is known by: its name, or, after a `~`, something made of what else is known."""
     if token is not None:
         return token.folded
     if named is not None:
-        return fold_device(named)[:NAME_LIMIT_CHARACTERS]
-    asked_for = " ".join(sorted(capabilities))
-    return f"~{user}~{hashlib.sha256(asked_for.encode()).hexdigest()[:8]}"
+        folded = fold_device(named)
+        return folded if is_device_name(folded) else f"~~{_digest(folded)}"
+    return f"~{user}~{_digest(' '.join(sorted(capabilities)))}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -55,11 +55,11 @@ def receipt_proven(ctx: Context, message_id: int) -> None:
         ctx.add(PositionMoved(account_id, device, Position(slowest, ctx.now_us)))
 
 
-def keep_positions(ctx: Context) -> None:
-    """Write positions that have moved, at most WRITTEN_AT_ONCE, those first that moved first; forget those of an
-    account that are too many.
+def keep_positions(ctx: Context, count: int = WRITTEN_AT_ONCE) -> None:
+    """Write so many positions that have moved, those first that moved first; forget an account's where they are too
+    many.
     """
-    moved = list(islice(ctx.hub.unwritten, WRITTEN_AT_ONCE))
+    moved = list(islice(ctx.hub.unwritten, count))
     for account_id, device in moved:
         position = ctx.hub.positions[account_id][device]
         ctx.add(PositionSet(account_id, device, position))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from secure_chat.chat.hub import Hub
-from secure_chat.chat.positions import WRITE_SECONDS
+from secure_chat.chat.positions import WRITE_SECONDS, WRITTEN_AT_ONCE
 from secure_chat.server.forgetting import ForgettingRounds
 from secure_chat.server.happenings import ForgettingDue, Happening, LingeringDue, PositionsDue, ReadingDue
 from secure_chat.server.said_clock import is_due
@@ -23,6 +23,8 @@ class Due:
         self._forgetting = forgetting
         self._positions_at_us = 0
         """Not before this time are positions written again."""
+        self._positions_left = 0
+        """Of those to be written now."""
         self._read_at_us: int | None = None
 
     def read_again(self, now_us: int) -> None:
@@ -37,7 +39,12 @@ class Due:
             return
         if self._hub.unwritten and is_due(self._positions_at_us, now_us, WRITE_US):
             self._positions_at_us = now_us + WRITE_US
-            yield PositionsDue()
+            self._positions_left = len(self._hub.unwritten)
+        if self._positions_left > 0:
+            # Who moves meanwhile comes behind them, and waits.
+            count = min(self._positions_left, WRITTEN_AT_ONCE)
+            self._positions_left -= count
+            yield PositionsDue(count)
         if self._read_at_us is not None and is_due(self._read_at_us, now_us, RETRY_US):
             self._read_at_us = None
             yield ReadingDue()
@@ -51,7 +58,8 @@ class Due:
             times.append(retry_at_us)
         else:
             positions_at_us = self._positions_at_us if self._hub.unwritten else None
-            times += [self._forgetting.due_us, positions_at_us, self._read_at_us]
+            at_once_us = 0 if self._positions_left > 0 else None
+            times += [self._forgetting.due_us, positions_at_us, at_once_us, self._read_at_us]
         return min((time_us for time_us in times if time_us is not None), default=None)
 
     def _lingering(self) -> Iterator[tuple[int, int]]:

@@ -41,7 +41,9 @@ class ForgettingDue:
 
 @dataclass(frozen=True, slots=True)
 class PositionsDue:
-    """Positions of devices have moved some time ago: they are to be kept."""
+    """Positions of devices have moved some time ago: so many are to be kept."""
+
+    count: int
 
 
 @dataclass(frozen=True, slots=True)

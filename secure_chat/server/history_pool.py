@@ -1,4 +1,4 @@
-"""The thread that reads history, so that a long answer does not hold up who talks (design: threads)."""
+"""The threads that read history, so that a long answer does not hold up who talks (design: threads)."""
 
 from __future__ import annotations
 
@@ -26,20 +26,27 @@ TARGETS_BATCH = "draft/chathistory-targets"
 log = logging.getLogger("secure_chat.server")
 
 
+READERS = 2
+"""So that one long search does not hold up everybody's missed messages."""
+
+
 class HistoryPool:
-    """Answers questions one after the other. `ask` is for any thread; a session has at most one question."""
+    """Answers questions, first come, first served. `ask` is for any thread; a session has at most one question."""
 
     def __init__(
         self, reader: HistoryReader, server: str, on_read: Callable[[HistoryRead | MissedRead], None]
     ) -> None:
-        """Start the thread. `on_read` is called on it."""
+        """Start the threads. `on_read` is called on them."""
         self._answerer = HistoryAnswerer(reader, server)
         self._on_read = on_read
         self._jobs: deque[ReadHistory | ReadMissed] = deque()
         self._changed = threading.Condition()
         self._ending = False
-        self._thread = threading.Thread(target=self._run, name="history", daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._run, name=f"history-{number}", daemon=True) for number in range(READERS)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def ask(self, job: ReadHistory | ReadMissed) -> None:
         """Queue a question."""
@@ -56,8 +63,9 @@ class HistoryPool:
         """Answer no more."""
         with self._changed:
             self._ending = True
-            self._changed.notify()
-        self._thread.join(wait_seconds)
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join(wait_seconds)
 
     def _run(self) -> None:
         while True:

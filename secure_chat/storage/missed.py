@@ -47,8 +47,10 @@ class MissedPage:
     passed_over: tuple[tuple[str, int], ...]
 
 
-def find_missed(connection: apsw.Connection, query: MissedQuery) -> FoundMissed:
-    """Look for what the query asks for. Errors of SQLite pass through."""
+def find_missed(connection: apsw.Connection, query: MissedQuery, counted: int = COUNTED_MESSAGES) -> FoundMissed:
+    """Look for what the query asks for; of a conversation at most `counted` more are counted. Errors of SQLite pass
+    through.
+    """
     # The head first: what is committed while we look belongs to the next time.
     ((head_id,),) = connection.execute(_HEAD)
     ((since_us,),) = connection.execute(_SINCE, (query.after_id,))
@@ -59,7 +61,7 @@ def find_missed(connection: apsw.Connection, query: MissedQuery) -> FoundMissed:
         "after": query.after_id,
         "head": head_id,
         "since": since_us,
-        "limit": query.limit + COUNTED_MESSAGES + 1,
+        "limit": query.limit + counted + 1,
     }
     # By time, for which there is an index: times do not go back from one message to the next.
     sql = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -163,7 +164,8 @@ class SqliteStore:
         )
 
     def _missed(self, query: MissedQuery, at_most: int) -> list[Relayed] | None:
-        ids = find_missed(self._connection, query).ids
+        # One more than may be says that there are too many: the tick does not count them.
+        ids = find_missed(self._connection, replace(query, limit=at_most + 1), counted=0).ids
         return None if len(ids) > at_most else read_missed(self._connection, query, ids)
 
     def _stage(self, effects: Sequence[Durable]) -> int:
