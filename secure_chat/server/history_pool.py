@@ -31,7 +31,7 @@ READERS = 2
 
 
 class HistoryPool:
-    """Answers questions, first come, first served. `ask` is for any thread; a session has at most one question."""
+    """Answers questions, one of each account in turn. `ask` is for any thread; a session has at most one."""
 
     def __init__(
         self, reader: HistoryReader, server: str, on_read: Callable[[HistoryRead | MissedRead], None]
@@ -39,7 +39,8 @@ class HistoryPool:
         """Start the threads. `on_read` is called on them."""
         self._answerer = HistoryAnswerer(reader, server)
         self._on_read = on_read
-        self._jobs: deque[ReadHistory | ReadMissed] = deque()
+        self._jobs: dict[int, deque[ReadHistory | ReadMissed]] = {}
+        """By account; whose turn it is comes first."""
         self._changed = threading.Condition()
         self._ending = False
         self._threads = [
@@ -51,13 +52,15 @@ class HistoryPool:
     def ask(self, job: ReadHistory | ReadMissed) -> None:
         """Queue a question."""
         with self._changed:
-            self._jobs.append(job)
+            question = job.query if isinstance(job, ReadMissed) else job.question
+            self._jobs.setdefault(question.reader_id, deque()).append(job)
             self._changed.notify()
 
     def forget(self, session_id: int) -> None:
         """Nobody waits for the answer any more."""
         with self._changed:
-            self._jobs = deque(job for job in self._jobs if job.session_id != session_id)
+            left = {id_: deque(j for j in jobs if j.session_id != session_id) for id_, jobs in self._jobs.items()}
+            self._jobs = {account_id: jobs for account_id, jobs in left.items() if jobs}
 
     def close(self, wait_seconds: float) -> None:
         """Answer no more."""
@@ -73,8 +76,16 @@ class HistoryPool:
                 self._changed.wait_for(lambda: self._jobs or self._ending)
                 if self._ending:
                     return
-                job = self._jobs.popleft()
+                job = self._take()
             self._on_read(self._answerer.answer(job))
+
+    def _take(self) -> ReadHistory | ReadMissed:
+        account_id = next(iter(self._jobs))
+        jobs = self._jobs.pop(account_id)
+        job = jobs.popleft()
+        if jobs:
+            self._jobs[account_id] = jobs  # behind all others
+        return job
 
 
 class HistoryAnswerer:

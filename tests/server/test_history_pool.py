@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from queue import Queue
+from threading import Event
 
 import pytest
 
@@ -16,6 +17,7 @@ from secure_chat.commands.history import HistoryRead
 from secure_chat.commands.missed import MissedRead
 from secure_chat.protocol.capabilities import Profile
 from secure_chat.protocol.search import parse_terms
+from secure_chat.server import history_pool
 from secure_chat.server.history_pool import HistoryAnswerer, HistoryPool
 from secure_chat.storage.history import HistoryReader
 from tests.conversation.house import House
@@ -89,3 +91,29 @@ def test_the_threads_answer_and_forget_who_has_gone(house: House) -> None:
         pool.close(ANSWER_SECONDS)
     pool.ask(search(house))
     assert answers.empty()
+
+
+def test_who_asks_much_waits_longest(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixteen sessions of one account do not make everybody else wait for sixteen long searches."""
+    monkeypatch.setattr(history_pool, "READERS", 1)
+    begun, gate = Event(), Event()
+    answers: Queue[int] = Queue()
+
+    def read(answer: HistoryRead | MissedRead) -> None:
+        begun.set()
+        gate.wait(ANSWER_SECONDS)
+        answers.put(answer.job.session_id)
+
+    pool = HistoryPool(HistoryReader(house.path, "chat.local", Rights.MEMBERSHIP), "chat.local", read)
+    try:
+        pool.ask(search(house))
+        assert begun.wait(ANSWER_SECONDS)
+        for session_id in range(2, 7):
+            pool.ask(replace(search(house), session_id=session_id))
+        pool.ask(replace(search(house), session_id=7, question=TargetsQuery(1, 0, 10**13, 10)))
+        pool.forget(4)
+        gate.set()
+        assert [answers.get(timeout=ANSWER_SECONDS) for _ in range(6)] == [1, 2, 7, 3, 5, 6]
+    finally:
+        gate.set()
+        pool.close(ANSWER_SECONDS)
