@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """How many points commands cost, and which of them only ask: whose sender is gone needs no answer."""
+
+    of: Callable[[str], float]
+    questions: frozenset[str]
 
 
 @dataclass(slots=True)

@@ -217,6 +217,12 @@ class Connection:
         self.unread.append((parsed, size))
         self.unread_bytes += size
 
+    def leave_out(self, questions: frozenset[str]) -> None:
+        """Of the lines that wait, do not hand over those that only ask: nobody is there for the answers."""
+        kept = [one for one in self.unread if not (isinstance(one[0], Message) and one[0].command in questions)]
+        self.unread = deque(kept)
+        self.unread_bytes = sum(size for _, size in kept)
+
     def add(self, data: bytes) -> None:
         """Put bytes behind what is pending."""
         self.pending.append(data)

@@ -13,6 +13,7 @@ from typing import Any
 from secure_chat.errors import ProtocolError
 from secure_chat.net import operations as op
 from secure_chat.net.admission import Admission
+from secure_chat.net.bucket import Costs
 from secure_chat.net.connection import Connection, Stage
 from secure_chat.net.deadlines import KEEP_ALIVE_TOKEN, next_trouble
 from secure_chat.net.inbox import Inbox
@@ -42,7 +43,7 @@ class Worker:
         admission: Admission,
         context: Callable[[], ssl.SSLContext],
         submit: Submit,
-        cost: Callable[[str], float],
+        costs: Costs,
         stands_still: Callable[[], bool],
         on_death: Callable[[BaseException], None],
     ) -> None:
@@ -50,7 +51,7 @@ class Worker:
         self._admission = admission
         self._context = context
         self._submit = submit
-        self._cost = cost
+        self._costs = costs
         self._stands_still = stands_still
         self._on_death = on_death
         self.inbox = Inbox()
@@ -187,7 +188,7 @@ class Worker:
                 break
             unread.popleft()
             connection.unread_bytes -= size
-            bucket.take(self._cost(line.command) if isinstance(line, Message) else 1.0)
+            bucket.take(self._costs.of(line.command) if isinstance(line, Message) else 1.0)
         connection.waits_for_queue(now, waits=refused)
         if unread and connection.held_since is None:
             self._not_taken[connection.id] = connection
@@ -271,6 +272,7 @@ class Worker:
         connection.receipts.end(connection.socket, connection.outstanding_bytes)
         connection.socket.close()
         self._board.drop(connection)
+        connection.leave_out(self._costs.questions)
         if not connection.unread:
             self._forget(connection)
         elif connection.held_since is None:

@@ -7,7 +7,7 @@ import os
 import socket
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from ipaddress import ip_network
@@ -25,6 +25,7 @@ from secure_chat.commands.redeeming import PasswordHashed
 from secure_chat.commands.registry import COMMANDS, Weight
 from secure_chat.errors import CertificateError
 from secure_chat.net.admission import Admission
+from secure_chat.net.bucket import Costs
 from secure_chat.net.limits import Limits
 from secure_chat.net.listener import Listener, listen
 from secure_chat.net.operations import Adopt
@@ -88,7 +89,7 @@ def limits_of(limits: configuration.Limits) -> Limits:
     )
 
 
-def costs_of(limits: configuration.Limits) -> Callable[[str], float]:
+def costs_of(limits: configuration.Limits) -> Costs:
     """How many points each command costs; an unknown one as much as a cheap query."""
     points: Mapping[Weight, float] = {
         Weight.FREE: FREE_POINTS,
@@ -99,7 +100,9 @@ def costs_of(limits: configuration.Limits) -> Callable[[str], float]:
         Weight.SEARCH: limits.search_points,
     }
     costs = {name: points[row.weight] for name, row in COMMANDS.items()}
-    return lambda command: costs.get(command, limits.cheap_query_points)
+    asking = (Weight.LIST, Weight.HISTORY, Weight.SEARCH)
+    questions = frozenset(name for name, row in COMMANDS.items() if row.weight in asking)
+    return Costs(lambda command: costs.get(command, limits.cheap_query_points), questions)
 
 
 def history_reader(home: Home, foundation: Foundation) -> HistoryReader:

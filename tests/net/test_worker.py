@@ -15,9 +15,11 @@ import pytest
 
 from secure_chat.net import operations as op
 from secure_chat.net.admission import Admission
+from secure_chat.net.bucket import Costs
 from secure_chat.net.limits import Limits
 from secure_chat.net.tls import TlsChannel, TlsClosed
 from secure_chat.net.worker import SWEEP_SECONDS, Worker
+from secure_chat.protocol.message import Message
 from secure_chat.server.certificates import create
 from secure_chat.server.tls_context import build_server_context
 from tests.e2e.waiting import wait_for
@@ -44,7 +46,7 @@ class Bench:
             Admission(limits),
             lambda: serving,
             self._keep,
-            lambda _: cost,
+            Costs(lambda _: cost, frozenset({"SEARCH"})),
             lambda: self.stands_still,
             self.deaths.append,
         )
@@ -134,6 +136,23 @@ def test_who_is_gone_while_held_is_forgotten_when_closed(bench: Bench) -> None:
     bench.ask(op.Hold(1), op.Send(1, b"a first line, at which its end is noticed\r\n"))
     bench.ask(op.Close(1, "closed"))
     wait_for(lambda: "Lost" in bench.kinds())
+
+
+def test_questions_of_who_is_gone_are_left_out(bench: Bench) -> None:
+    """What was said is handed over still."""
+    peer, channel = bench.connect()
+    peer.sendall(shake_hands(peer, channel))
+    wait_for(lambda: "Opened" in bench.kinds())
+    bench.takes_lines = False
+    channel.write(b"SEARCH text=a\r\n" * 3 + b"PRIVMSG bob hello\r\n" + b"SEARCH text=b\r\n")
+    channel.close()
+    peer.sendall(channel.outgoing())
+    peer.close()
+    wait_for(lambda: bench.refused > 1)
+    bench.takes_lines = True
+    wait_for(lambda: "Lost" in bench.kinds())
+    said = [report.line for report in bench.reports if isinstance(report, op.Received)]
+    assert [line.command for line in said if isinstance(line, Message)] == ["PRIVMSG"]
 
 
 def heard(peer: socket.socket, channel: TlsChannel) -> bytes:
