@@ -91,7 +91,8 @@ class MissedQuery:
     """What `reader_id` may read beyond the message `after_id` and has not said itself from this device.
 
     Of each conversation the newest `limit`. `own_private`: also what other devices of the account said in private.
-    `reader` is the account's name; `host` stands in every source.
+    `reader` is the account's name; `host` stands in every source. `until_id`: nothing beyond this message; None
+    asks for what is said while the session is there, and only behind.
     """
 
     reader_id: int
@@ -101,6 +102,7 @@ class MissedQuery:
     limit: int
     rights: Rights
     host: str
+    until_id: int | None
     own_private: bool
 
 

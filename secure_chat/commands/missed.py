@@ -42,7 +42,7 @@ def begin_replay(ctx: Context) -> None:
     """Let a session that has just come be given what its device missed, where there can be anything."""
     session = ctx.session
     if not session.has(Capability.CHATHISTORY) and session.proven_id < ctx.hub.last_id:
-        ctx.change_session(replay=Replay(session.proven_id))
+        ctx.change_session(replay=Replay(session.proven_id, ctx.hub.last_id))
         ctx.add(PageOnDrain(session.id))
 
 
@@ -68,9 +68,10 @@ def missed_read(ctx: Context, answer: MissedRead) -> None:
 
     Where the tick is lost the page comes again.
     """
-    assert ctx.session.replay is not None
-    ctx.if_lost.append(SessionSet(ctx.session.but(replay=replace(ctx.session.replay, asked=False))))
-    if answer.failed and ctx.session.replay.failures >= FAILURES_LIMIT:
+    replay = ctx.session.replay
+    assert replay is not None
+    ctx.if_lost.append(SessionSet(ctx.session.but(replay=replace(replay, asked=False))))
+    if answer.failed and replay.failures >= FAILURES_LIMIT:
         ctx.close(ctx.session, FAILED_TEXT)
         return
     if answer.failed:
@@ -79,10 +80,10 @@ def missed_read(ctx: Context, answer: MissedRead) -> None:
     if answer.data:
         ctx.add(Encoded(ctx.session.id, answer.data, answer.through_id))
     if answer.later_ids:
-        ctx.change_session(replay=Replay(answer.through_id, answer.later_ids))
+        ctx.change_session(replay=Replay(answer.through_id, replay.until_id, answer.later_ids, replay.late))
         ctx.add(PageOnDrain(ctx.session.id))
         return
-    ctx.change_session(replay=Replay(answer.through_id, late=True))
+    ctx.change_session(replay=Replay(max(answer.through_id, replay.until_id), late=True))
     _give_the_last(ctx)
 
 
@@ -95,24 +96,24 @@ def _give_the_last(ctx: Context) -> None:
         if messages is None:
             ctx.add(PageOnDrain(session.id))
             return
-        batch = session.has(Capability.BATCH)
-        lines = missed_lines(messages, (), ctx.account.name, session.profile, ctx.settings.server, batch=batch)
-        ctx.add(Encoded(session.id, b"".join(line.encode() for line in lines), ctx.hub.last_id))
+        data = b"".join(one.encode(session.profile) for one in messages)
+        ctx.add(Encoded(session.id, data, ctx.hub.last_id))
     ctx.change_session(replay=None)
 
 
 def _query(ctx: Context, limit: int) -> MissedQuery:
-    session, settings = ctx.session, ctx.settings
-    assert session.replay is not None
+    session, settings, replay = ctx.session, ctx.settings, ctx.session.replay
+    assert replay is not None
     assert session.device is not None
     return MissedQuery(
         ctx.account.id,
         ctx.account.name,
         session.device,
-        session.replay.after_id,
+        replay.after_id,
         limit,
         settings.history_rights,
         settings.host,
+        None if replay.late else replay.until_id,
         own_private=ctx.hub.shows_own_private(session),
     )
 

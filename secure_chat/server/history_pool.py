@@ -108,8 +108,12 @@ class HistoryAnswerer:
         try:
             page = self._reader.missed(job.query, job.ids, PAGE_MESSAGES)
             reader, server = job.query.reader, self._server
-            lines = missed_lines(page.messages, page.passed_over, reader, job.profile, server, batch=job.batch)
+            missed = page.messages if job.query.until_id is not None else []
+            lines = missed_lines(missed, page.passed_over, reader, job.profile, server, batch=job.batch)
             data = b"".join(line.encode() for line in lines)
+            if not missed:
+                # Said while the session is there: it looks as what is said now.
+                data += b"".join(relayed.encode(job.profile) for relayed in page.messages)
         except (TooSlow, StoreFailed) as error:
             log.error("what was missed cannot be read: %s", error or "it takes too long")
         except Exception as error:

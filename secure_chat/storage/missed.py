@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import apsw
 
@@ -54,19 +55,20 @@ def find_missed(connection: apsw.Connection, query: MissedQuery, counted: int = 
     # The head first: what is committed while we look belongs to the next time.
     ((head_id,),) = connection.execute(_HEAD)
     ((since_us,),) = connection.execute(_SINCE, (query.after_id,))
-    values = {
+    values: dict[str, Any] = {
         "reader": query.reader_id,
         "device": query.device,
         "own_private": query.own_private,
         "after": query.after_id,
-        "head": head_id,
+        "head": head_id if query.until_id is None else min(head_id, query.until_id),
+        "late": query.until_id is None,
         "since": since_us,
         "limit": query.limit + counted + 1,
     }
     # By time, for which there is an index: times do not go back from one message to the next.
     sql = (
         f"SELECT m.id{FROM} WHERE c.id = :conversation AND m.time_us >= :since AND m.id > :after AND m.id <= :head"
-        f" AND {SAID} AND {VISIBLE[query.rights]} AND {NOT_IGNORED} AND {_NOT_SAID_HERE} AND {_NO_QUESTION}"
+        f" AND {SAID} AND {VISIBLE[query.rights]} AND {NOT_IGNORED} AND {_NOT_SAID_HERE} AND (:late OR {_NO_QUESTION})"
         " ORDER BY m.time_us DESC, m.id DESC LIMIT :limit"
     )
     ids: list[int] = []
@@ -76,7 +78,7 @@ def find_missed(connection: apsw.Connection, query: MissedQuery, counted: int = 
         ids += found[: query.limit]
         if len(found) > query.limit:
             passed_over.append((name, len(found) - query.limit))
-    return FoundMissed(tuple(sorted(ids)), tuple(passed_over), head_id)
+    return FoundMissed(tuple(sorted(ids)), tuple(passed_over), int(values["head"]))
 
 
 def _with_news(connection: apsw.Connection, values: dict[str, object]) -> list[tuple[int, str]]:

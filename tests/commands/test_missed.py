@@ -118,6 +118,9 @@ def test_what_is_said_meanwhile_comes_behind(house: House, alice: Client, late: 
     assert numbers(bob) == list(range(5 + late))
     say(house, alice, 5 + late, 6 + late, target)
     assert numbers(bob) == list(range(6 + late))
+    texts = [seen.params[1] for seen in bob.all if seen.command == "PRIVMSG"]
+    assert texts[4] == "[2026-01-01 00:00 UTC] 4"
+    assert texts[5:] == [str(number) for number in range(5, 6 + late)]
     house.prove(bob)
     position = house.hub.positions[house.hub.account_ids["bob"]]["~b~e3b0c442"]
     assert position.message_id == house.hub.last_id

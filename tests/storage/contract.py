@@ -38,7 +38,9 @@ def missed_query(
 ) -> MissedQuery:
     """What was said to an account since then, to be read by this device of it."""
     rights = Rights.MEMBERSHIP
-    return MissedQuery(account.id, account.name, device, after_id, ENOUGH, rights, "h", own_private=own_private)
+    return MissedQuery(
+        account.id, account.name, device, after_id, ENOUGH, rights, "h", None, own_private=own_private
+    )
 
 
 def missed_by(
