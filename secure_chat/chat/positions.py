@@ -42,8 +42,8 @@ class Replay:
 
     `after_id`: what is missed lies beyond this message, but not beyond `until_id`, the last one when the session
     came. `ids`: of what was found, those not given yet, the oldest first; None before it was looked for. `late`:
-    this is no longer what was missed, but what is said since, and looks as what is said now. `asked`: a reader is at
-    it. `failures`: how often in succession it could not be read.
+    this is no longer what was missed, but what is said since, and looks as what is said now. `asked`: a reader is
+    at it. `failures`: how often in succession it could not be read.
     """
 
     after_id: int

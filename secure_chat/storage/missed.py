@@ -68,7 +68,8 @@ def find_missed(connection: apsw.Connection, query: MissedQuery, counted: int = 
     # By time, for which there is an index: times do not go back from one message to the next.
     sql = (
         f"SELECT m.id{FROM} WHERE c.id = :conversation AND m.time_us >= :since AND m.id > :after AND m.id <= :head"
-        f" AND {SAID} AND {VISIBLE[query.rights]} AND {NOT_IGNORED} AND {_NOT_SAID_HERE} AND (:late OR {_NO_QUESTION})"
+        f" AND {SAID} AND {VISIBLE[query.rights]} AND {NOT_IGNORED} AND {_NOT_SAID_HERE}"
+        f" AND (:late OR {_NO_QUESTION})"
         " ORDER BY m.time_us DESC, m.id DESC LIMIT :limit"
     )
     ids: list[int] = []
