@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import islice
 
 from secure_chat.chat.effects import PositionGone, PositionMoved, PositionSet
@@ -55,11 +56,12 @@ def receipt_proven(ctx: Context, message_id: int) -> None:
         ctx.add(PositionMoved(account_id, device, Position(slowest, ctx.now_us)))
 
 
-def keep_positions(ctx: Context, count: int = WRITTEN_AT_ONCE) -> None:
-    """Write so many positions that have moved, those first that moved first; forget an account's where they are too
-    many.
+def keep_positions(ctx: Context, keys: Sequence[tuple[int, str]] | None = None) -> None:
+    """Write these positions, or those that moved first, where they have moved; forget an account's where they are
+    too many.
     """
-    moved = list(islice(ctx.hub.unwritten, count))
+    wanted = islice(ctx.hub.unwritten, WRITTEN_AT_ONCE) if keys is None else keys
+    moved = [key for key in wanted if key in ctx.hub.unwritten]
     for account_id, device in moved:
         position = ctx.hub.positions[account_id][device]
         ctx.add(PositionSet(account_id, device, position))

@@ -23,8 +23,10 @@ class Due:
         self._forgetting = forgetting
         self._positions_at_us = 0
         """Not before this time are positions written again."""
-        self._positions_left = 0
-        """Of those to be written now."""
+        self._positions: list[tuple[int, str]] = []
+        """Those to be written now."""
+        self._seen: set[tuple[int, str]] = set()
+        """Devices that have been among them."""
         self._read_at_us: int | None = None
 
     def read_again(self, now_us: int) -> None:
@@ -37,19 +39,26 @@ class Due:
         yield from [LingeringDue(id_) for id_, until_us in self._lingering() if is_due(until_us, now_us, grace_us)]
         if store_down:
             return
-        if self._hub.unwritten and is_due(self._positions_at_us, now_us, WRITE_US):
-            self._positions_at_us = now_us + WRITE_US
-            self._positions_left = len(self._hub.unwritten)
-        if self._positions_left > 0:
-            # Who moves meanwhile comes behind them, and waits.
-            count = min(self._positions_left, WRITTEN_AT_ONCE)
-            self._positions_left -= count
-            yield PositionsDue(count)
+        self._choose_positions(now_us)
+        if self._positions:
+            chosen, self._positions = self._positions[:WRITTEN_AT_ONCE], self._positions[WRITTEN_AT_ONCE:]
+            yield PositionsDue(tuple(chosen))
         if self._read_at_us is not None and is_due(self._read_at_us, now_us, RETRY_US):
             self._read_at_us = None
             yield ReadingDue()
         if self._forgetting.is_due(now_us):
             yield ForgettingDue(idle)
+
+    def _choose_positions(self, now_us: int) -> None:
+        unwritten = self._hub.unwritten
+        if unwritten and is_due(self._positions_at_us, now_us, WRITE_US):
+            self._positions_at_us = now_us + WRITE_US
+            self._positions = list(unwritten)
+        else:
+            # At once where a device is seen first: killed before it is kept, the server would take it for a new
+            # one, which begins where others are.
+            self._positions += [key for key in unwritten if key not in self._seen]
+        self._seen.update(self._positions)
 
     def next_us(self, retry_at_us: int | None) -> int | None:
         """When the next thing is due; a store that is down is tried again at `retry_at_us`."""
@@ -58,7 +67,7 @@ class Due:
             times.append(retry_at_us)
         else:
             positions_at_us = self._positions_at_us if self._hub.unwritten else None
-            at_once_us = 0 if self._positions_left > 0 else None
+            at_once_us = 0 if self._positions or self._hub.unwritten.keys() - self._seen else None
             times += [self._forgetting.due_us, positions_at_us, at_once_us, self._read_at_us]
         return min((time_us for time_us in times if time_us is not None), default=None)
 

@@ -84,7 +84,7 @@ class Engine:
             HistoryRead: self._history_read,
             MissedRead: self._missed_read,
             Proven: self._proven,
-            PositionsDue: lambda due: iter([self._alone(None, partial(keep_positions, count=due.count))]),
+            PositionsDue: lambda due: iter([self._alone(None, partial(keep_positions, keys=due.keys))]),
             ReadingDue: lambda _: iter([self._done(replays_resumed(self.hub))]),
             Asked: self._asked,
             LingeringDue: self._lingering_due,

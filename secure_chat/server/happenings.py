@@ -41,9 +41,9 @@ class ForgettingDue:
 
 @dataclass(frozen=True, slots=True)
 class PositionsDue:
-    """Positions of devices have moved some time ago: so many are to be kept."""
+    """Positions of devices have moved: these, by account and device, are to be kept."""
 
-    count: int
+    keys: tuple[tuple[int, str], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,8 @@ def test_all_that_have_moved_are_written_in_ticks_that_follow_each_other() -> No
     while happenings := [*due.happenings(now_us, idle=True, store_down=False)]:
         (asked,) = happenings
         assert isinstance(asked, PositionsDue)
-        assert asked.count <= WRITTEN_AT_ONCE
-        for key in [*hub.unwritten][: asked.count]:
+        assert len(asked.keys) <= WRITTEN_AT_ONCE
+        for key in asked.keys:
             written.append(key)
             del hub.unwritten[key]
             hub.unwritten[key] = None  # it has moved again
@@ -32,3 +32,15 @@ def test_all_that_have_moved_are_written_in_ticks_that_follow_each_other() -> No
             assert due.next_us(None) == 0
     assert sorted(written) == sorted(hub.unwritten)
     assert due.next_us(None) == now_us + WRITE_SECONDS * 1_000_000
+
+
+def test_a_device_that_is_seen_first_is_written_at_once() -> None:
+    """The others wait for their time."""
+    hub = Hub(Settings())
+    due = Due(hub, ForgettingRounds())
+    hub.unwritten[1, "pad"] = None
+    assert [*due.happenings(50, idle=True, store_down=False)] == [PositionsDue(((1, "pad"),))]
+    hub.unwritten[2, "pad"] = None
+    assert due.next_us(None) == 0
+    assert [*due.happenings(60, idle=True, store_down=False)] == [PositionsDue(((2, "pad"),))]
+    assert [*due.happenings(70, idle=True, store_down=False)] == []
