@@ -165,7 +165,7 @@ def _read_marked(hub: Hub, effect: fx.ReadMarked) -> Iterator[Delivery]:
 def _erasure_begun(hub: Hub, effect: fx.ErasureBegun) -> Iterator[Delivery]:
     hub.markers.pop(effect.account_id, None)
     for device in hub.positions.pop(effect.account_id, ()):
-        hub.unwritten.pop((effect.account_id, device), None)
+        hub.settle_position(effect.account_id, device)
     return iter(())
 
 
@@ -192,7 +192,7 @@ def _kept_in_store_only(hub: Hub, effect: object) -> Iterator[Delivery]:
 @_applies(fx.PositionSet)
 def _position_set(hub: Hub, effect: fx.PositionSet) -> Iterator[Delivery]:
     hub.positions.setdefault(effect.account_id, {})[effect.device] = effect.position
-    hub.unwritten.pop((effect.account_id, effect.device), None)
+    hub.settle_position(effect.account_id, effect.device)
     return iter(())
 
 
@@ -204,13 +204,15 @@ def _position_moved(hub: Hub, effect: fx.PositionMoved) -> Iterator[Delivery]:
     if known is None or known.message_id < effect.position.message_id:
         positions[effect.device] = effect.position
     hub.unwritten[effect.account_id, effect.device] = None
+    if known is None:
+        hub.never_written[effect.account_id, effect.device] = None
     return iter(())
 
 
 @_applies(fx.PositionGone)
 def _position_gone(hub: Hub, effect: fx.PositionGone) -> Iterator[Delivery]:
     hub.positions.get(effect.account_id, {}).pop(effect.device, None)
-    hub.unwritten.pop((effect.account_id, effect.device), None)
+    hub.settle_position(effect.account_id, effect.device)
     return iter(())
 
 

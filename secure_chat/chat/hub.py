@@ -52,6 +52,8 @@ class Hub:
         """By account and device."""
         self.unwritten: dict[tuple[int, str], None] = {}
         """The positions, by account and device, that have moved and are not kept yet; the first to move first."""
+        self.never_written: dict[tuple[int, str], None] = {}
+        """Those of them of which the store knows nothing: killed now, it would take them for new devices."""
         self.replaying: set[int] = set()
         """Sessions that are still being given what they missed."""
         self.markers: dict[int, dict[int, int]] = {}
@@ -83,6 +85,8 @@ class Hub:
         self.positions = {}
         for account_id, name, position in (*snapshot.positions, *moved):
             self.positions.setdefault(account_id, {})[name] = position
+        kept = {(account_id, name) for account_id, name, _ in snapshot.positions}
+        self.never_written = {key: None for key in self.unwritten if key not in kept}
         self.markers = {}
         for account_id, end, time_ms in snapshot.markers:
             self.markers.setdefault(account_id, {})[end] = time_ms
@@ -93,6 +97,11 @@ class Hub:
         self.ignored_by = {}
         for account_id, other_id in snapshot.ignores:
             self.ignored_by.setdefault(other_id, set()).add(account_id)
+
+    def settle_position(self, account_id: int, device: str) -> None:
+        """Nothing of a device's position is left to be written."""
+        self.unwritten.pop((account_id, device), None)
+        self.never_written.pop((account_id, device), None)
 
     def take_device(self, device: Device) -> None:
         """Put a device, new or changed, in its places."""

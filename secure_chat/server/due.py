@@ -25,8 +25,6 @@ class Due:
         """Not before this time are positions written again."""
         self._positions: list[tuple[int, str]] = []
         """Those to be written now."""
-        self._seen: set[tuple[int, str]] = set()
-        """Devices that have been among them."""
         self._read_at_us: int | None = None
 
     def read_again(self, now_us: int) -> None:
@@ -39,26 +37,26 @@ class Due:
         yield from [LingeringDue(id_) for id_, until_us in self._lingering() if is_due(until_us, now_us, grace_us)]
         if store_down:
             return
-        self._choose_positions(now_us)
-        if self._positions:
-            chosen, self._positions = self._positions[:WRITTEN_AT_ONCE], self._positions[WRITTEN_AT_ONCE:]
-            yield PositionsDue(tuple(chosen))
+        positions = self._positions_due(now_us)
+        if positions:
+            yield PositionsDue(positions)
         if self._read_at_us is not None and is_due(self._read_at_us, now_us, RETRY_US):
             self._read_at_us = None
             yield ReadingDue()
         if self._forgetting.is_due(now_us):
             yield ForgettingDue(idle)
 
-    def _choose_positions(self, now_us: int) -> None:
-        unwritten = self._hub.unwritten
-        if unwritten and is_due(self._positions_at_us, now_us, WRITE_US):
+    def _positions_due(self, now_us: int) -> tuple[tuple[int, str], ...]:
+        """The next ones to be written. Those that never were come at once: killed before, the server would take the
+        device for a new one, which begins where others are.
+        """
+        if self._hub.unwritten and is_due(self._positions_at_us, now_us, WRITE_US):
             self._positions_at_us = now_us + WRITE_US
-            self._positions = list(unwritten)
-        else:
-            # At once where a device is seen first: killed before it is kept, the server would take it for a new
-            # one, which begins where others are.
-            self._positions += [key for key in unwritten if key not in self._seen]
-        self._seen.update(self._positions)
+            self._positions = list(self._hub.unwritten)
+        if self._hub.never_written:
+            self._positions = list(dict.fromkeys((*self._hub.never_written, *self._positions)))
+        due, self._positions = self._positions[:WRITTEN_AT_ONCE], self._positions[WRITTEN_AT_ONCE:]
+        return tuple(due)
 
     def next_us(self, retry_at_us: int | None) -> int | None:
         """When the next thing is due; a store that is down is tried again at `retry_at_us`."""
@@ -67,7 +65,7 @@ class Due:
             times.append(retry_at_us)
         else:
             positions_at_us = self._positions_at_us if self._hub.unwritten else None
-            at_once_us = 0 if self._positions or self._hub.unwritten.keys() - self._seen else None
+            at_once_us = 0 if self._positions or self._hub.never_written else None
             times += [self._forgetting.due_us, positions_at_us, at_once_us, self._read_at_us]
         return min((time_us for time_us in times if time_us is not None), default=None)
 
