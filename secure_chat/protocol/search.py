@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from secure_chat.errors import ProtocolError
@@ -16,7 +16,7 @@ from secure_chat.protocol.message import unescape_tag_value
 TERMS_LIMIT = 16
 _PART = re.compile(r'"([^"]*)"(\*?)|(\S+)')
 _WORD = re.compile(r"[^\W_](?:[^\W_]|[\u0300-\u036f])*")
-"""As the index cuts words: `_` is no part of them, an accent that stays a character of its own (за́мок) is."""
+"""`_` is no part of a word, an accent that stays a character of its own (за́мок) is."""
 
 
 class InvalidSearch(ProtocolError):
@@ -30,11 +30,29 @@ class Term:
     words: tuple[str, ...]
     prefix: bool = False
 
+    def is_in(self, words: Sequence[str]) -> bool:
+        """Whether they follow each other among these words (of `words_of`)."""
+        *begin, last = self.words
+        for place in range(len(words) - len(begin)):
+            found = words[place + len(begin)]
+            if (found.startswith(last) if self.prefix else found == last) and words[
+                place : place + len(begin)
+            ] == begin:
+                return True
+        return False
+
 
 def normalised(text: str) -> str:
     """A text as it is compared: without case, ё as е, one form for each character (NFKC)."""
+    if text.isascii():
+        return text.lower()
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return folded.replace("ё", "е")
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text as they are compared: nothing but letters, digits and accents."""
+    return _WORD.findall(normalised(text))
 
 
 def parse_terms(text: str) -> tuple[Term, ...]:
@@ -42,7 +60,7 @@ def parse_terms(text: str) -> tuple[Term, ...]:
     terms = []
     for phrase, star, word in _PART.findall(text):
         raw = phrase or word
-        words = tuple(_WORD.findall(normalised(raw)))
+        words = tuple(words_of(raw))
         if words:
             terms.append(Term(words, bool(star) or (bool(word) and word.endswith("*"))))
     if not terms:

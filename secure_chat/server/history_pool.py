@@ -20,7 +20,8 @@ from secure_chat.protocol.capabilities import Capability
 from secure_chat.protocol.message import NO_TAGS, Message
 from secure_chat.protocol.names import fold
 from secure_chat.protocol.relay import Relayed, format_time
-from secure_chat.storage.history import HistoryReader, NoSuchMessage, NoSuchPlace, TooSlow
+from secure_chat.storage.history import HistoryReader, NoSuchMessage, TooSlow
+from secure_chat.storage.visibility import NoSuchPlace
 
 TARGETS_BATCH = "draft/chathistory-targets"
 log = logging.getLogger("secure_chat.server")

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import apsw
 
-from secure_chat.chat.messages import Kind
+from secure_chat.storage.chapters import ENTRIES, SEARCHED
 from secure_chat.storage.database import add_functions, schema_scripts
 
 SHOWN_DAMAGES = 5
 INDEX = "message_words"
-SEARCHED = f"kind IN ('{Kind.POST}', '{Kind.NOTICE}')"
+_INDEXED = "id <= (SELECT indexed_id FROM tick)"
 _OBJECTS = (
     "SELECT type || ' ' || name, sql FROM sqlite_schema"
     f" WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT LIKE '{INDEX}\\_%' ESCAPE '\\'"
@@ -36,7 +36,7 @@ _GAPS = (
     " WHERE coalesce(last + 1, {first}) != next_sequence"
 )
 _PRUNES = "SELECT 1 FROM pragma_table_info('conversation') WHERE name = 'first_sequence'"
-_MISSING = f"SELECT id FROM message WHERE {SEARCHED} EXCEPT SELECT rowid FROM {INDEX}"
+_MISSING = f"SELECT id FROM message WHERE {SEARCHED} AND {_INDEXED} EXCEPT SELECT rowid FROM {INDEX}"
 _STRAY = f"SELECT rowid FROM {INDEX} EXCEPT SELECT id FROM message WHERE {SEARCHED}"
 _COUNTS = "SELECT term, col, doc, cnt FROM temp."
 _PLACES = "SELECT doc, col, offset FROM temp.{}_at WHERE term = ?1"
@@ -112,10 +112,7 @@ def compare_index(connection: apsw.Connection) -> Index:
     connection.execute("PRAGMA temp_store=FILE")
     connection.execute(str(definition).replace(f"CREATE VIRTUAL TABLE {INDEX}", "CREATE VIRTUAL TABLE temp.wanted"))
     # Only of what both have: the others are told already.
-    connection.execute(
-        "INSERT INTO temp.wanted (rowid, place, words) SELECT id, 'c' || conversation_id, normalised(text)"
-        f" FROM message WHERE {SEARCHED}"
-    )
+    connection.execute(f"INSERT INTO temp.wanted (rowid, place, words) {ENTRIES} AND {_INDEXED}")
     for name, table in (("found", f"main, {INDEX}"), ("wanted", "temp, wanted")):
         connection.execute(f"CREATE VIRTUAL TABLE temp.{name}_words USING fts5vocab({table}, col)")
         connection.execute(f"CREATE VIRTUAL TABLE temp.{name}_at USING fts5vocab({table}, instance)")

@@ -9,6 +9,7 @@ import apsw
 
 from secure_chat.errors import StorageError
 from secure_chat.protocol.search import normalised
+from secure_chat.storage import chapters
 
 APPLICATION_ID = 0x53434854
 BUSY_TIMEOUT_MS = 5_000
@@ -51,10 +52,11 @@ def open_database(path: Path) -> apsw.Connection:
 
 
 def add_functions(connection: apsw.Connection) -> None:
-    """Give `connection` the function of ours that the schema's scripts use."""
+    """Give `connection` the functions of ours that the schema's scripts use."""
     connection.create_scalar_function(
         "normalised", lambda *values: normalised(str(values[0])), 1, deterministic=True
     )
+    chapters.add_functions(connection)
 
 
 def schema_scripts() -> list[str]:

@@ -12,21 +12,21 @@ from typing import Any
 import apsw
 
 from secure_chat.chat.history import End, HistoryQuery, MissedQuery, Point, Rights, SearchQuery, TargetsQuery
-from secure_chat.chat.messages import Conversation, InRoom
+from secure_chat.chat.messages import InRoom
 from secure_chat.chat.ports import StoreFailed
 from secure_chat.protocol.relay import Relayed
-from secure_chat.protocol.search import Term
 from secure_chat.storage.missed import FoundMissed, MissedPage, find_missed, read_missed
 from secure_chat.storage.reading import find_conversation
+from secure_chat.storage.searching import search
 from secure_chat.storage.visibility import (
     COLUMNS,
     CONVERSATIONS,
     FROM,
-    JOINS,
     NOT_IGNORED,
     SAID,
     SHOWN,
     VISIBLE,
+    check_place,
     relayed_of,
 )
 
@@ -37,10 +37,6 @@ PROGRESS_STEPS = 1_000
 
 class TooSlow(Exception):
     """A search took too long."""
-
-
-class NoSuchPlace(Exception):
-    """The reader was never in that room, and does not learn that there is one."""
 
 
 class NoSuchMessage(Exception):
@@ -71,7 +67,7 @@ class HistoryReader:
     def search(self, query: SearchQuery) -> list[Relayed]:
         """What is found, oldest first. Raises NoSuchPlace, TooSlow, StoreFailed."""
         with self._connected() as connection:
-            return self._search(connection, query)
+            return search(connection, query, self.rights, self.host)
 
     def missed(self, query: MissedQuery, ids: Sequence[int] | None, limit: int) -> MissedPage:
         """The first `limit` of what the query asks for, or of those that were found before (`ids`). Raises TooSlow,
@@ -104,7 +100,7 @@ class HistoryReader:
                     connection.close(True)
 
     def _messages(self, connection: apsw.Connection, query: HistoryQuery) -> list[Relayed]:
-        _check_place(connection, query.place, query.reader_id)
+        check_place(connection, query.place, query.reader_id)
         conversation_id = find_conversation(connection, query.place)
         if conversation_id is None:
             if query.after is not None and query.after.msgid:
@@ -201,41 +197,6 @@ class HistoryReader:
         found = list(connection.execute(sql, values))
         return found[::-1] if newest else found
 
-    def _search(self, connection: apsw.Connection, query: SearchQuery) -> list[Relayed]:
-        places = self._places(connection, query)
-        if not places:
-            return []
-        conditions = ["message_words MATCH :match", VISIBLE[self.rights], NOT_IGNORED]
-        if query.sender_id is not None:
-            conditions.append("m.sender_id = :sender")
-        if query.after_ms is not None:
-            conditions.append("m.time_us >= :after")
-        if query.before_ms is not None:
-            conditions.append("m.time_us < :before")
-        sql = (
-            f"SELECT {COLUMNS}, room.name FROM message_words AS w JOIN message AS m ON m.id = w.rowid"
-            f"{JOINS} LEFT JOIN room ON room.id = c.room_id WHERE {' AND '.join(conditions)}"
-            " ORDER BY w.rowid DESC LIMIT :limit"
-        )
-        values = {
-            "match": f"place : ({' OR '.join(places)}) AND words : ({' AND '.join(map(_quoted, query.terms))})",
-            "reader": query.reader_id,
-            "sender": query.sender_id,
-            "after": (query.after_ms or 0) * 1000,
-            "before": (query.before_ms or 0) * 1000,
-            "limit": query.limit,
-        }
-        rows = list(connection.execute(sql, values))
-        return [relayed_of(row[:-1], row[-1], self.host) for row in reversed(rows)]
-
-    def _places(self, connection: apsw.Connection, query: SearchQuery) -> list[str]:
-        """The conversations to search, as the index knows them: those that the reader has any right to."""
-        if query.place is not None:
-            _check_place(connection, query.place, query.reader_id)
-            conversation_id = find_conversation(connection, query.place)
-            return [] if conversation_id is None else [f"c{conversation_id}"]
-        return [f"c{row[0]}" for row in connection.execute(CONVERSATIONS, {"reader": query.reader_id})]
-
 
 def _open(path: str) -> apsw.Connection:
     """A connection that only reads, also where nothing can be written."""
@@ -250,19 +211,6 @@ def _open(path: str) -> apsw.Connection:
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         connection.execute("PRAGMA locking_mode=EXCLUSIVE; PRAGMA query_only=ON")
     return connection
-
-
-def _quoted(term: Term) -> str:
-    """A term in the index's language; its words have nothing but letters, digits and accents."""
-    return f'"{" ".join(term.words)}"' + ("*" if term.prefix else "")
-
-
-def _check_place(connection: apsw.Connection, place: Conversation, reader_id: int) -> None:
-    """Raises NoSuchPlace for a room that the reader was never in: not even its conversation is looked at."""
-    if isinstance(place, InRoom):
-        sql = "SELECT 1 FROM membership WHERE room_id = ? AND account_id = ? LIMIT 1"
-        if connection.execute(sql, (place.room_id, reader_id)).fetchone() is None:
-            raise NoSuchPlace
 
 
 def _failed(error: apsw.Error) -> StoreFailed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import apsw
 
-from secure_chat.storage.consistency import SEARCHED
+from secure_chat.storage.chapters import index_rest
 
 
 def rebuild_index(connection: apsw.Connection) -> None:
@@ -13,7 +13,5 @@ def rebuild_index(connection: apsw.Connection) -> None:
     """
     with connection:
         connection.execute("INSERT INTO message_words (message_words) VALUES ('delete-all')")
-        connection.execute(
-            "INSERT INTO message_words (rowid, place, words)"
-            f" SELECT id, 'c' || conversation_id, normalised(text) FROM message WHERE {SEARCHED}"
-        )
+        connection.execute("UPDATE tick SET indexed_id = 0")
+        index_rest(connection)

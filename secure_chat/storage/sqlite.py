@@ -21,14 +21,17 @@ from secure_chat.chat.ports import AlreadyPosted, AuditEntry, Conflict, PostIdRe
 from secure_chat.chat.positions import Position
 from secure_chat.chat.rooms import Ban, Role
 from secure_chat.protocol.relay import Relayed
+from secure_chat.storage.chapters import count_unindexed, index_rest
 from secure_chat.storage.checkpointer import Checkpointer
 from secure_chat.storage.database import DatabaseUnusable, open_database
 from secure_chat.storage.forgetting import to_forget
 from secure_chat.storage.missed import find_missed, read_missed
 from secure_chat.storage.reading import read_code, read_room, select_posted
-from secure_chat.storage.writing import index_words, write
+from secure_chat.storage.writing import undoes_itself, write
 
 R = TypeVar("R")
+INDEXED_MESSAGES = 256
+"""So many are put into the index at once: FTS5 writes a piece of its own each time, and joins those later."""
 _LAST = (
     "SELECT coalesce(max(time_us), 0), coalesce(max(id), 0)"
     " FROM (SELECT id, time_us FROM message ORDER BY id DESC LIMIT 1)"
@@ -48,8 +51,8 @@ class SqliteStore:
         self._connection = open_database(path)
         self._in_tick = False
         self._mark = 0
-        self._said_from = 0
-        """The first message of the tick; 0 where there is none yet."""
+        self._unindexed = count_unindexed(self._connection)
+        """Messages that are not in the index for searching yet."""
         self._forgotten = 1
         """Counts the steps of forgetting, so that an emptied WAL is not taken for one after a later step."""
         self._checkpointer = Checkpointer(path)
@@ -69,7 +72,7 @@ class SqliteStore:
 
     def recover(self) -> bool:
         """See `Store.recover`: closes and reopens the connection, and needs a checkpoint that succeeds."""
-        failed_mark, self._in_tick, self._said_from = self._mark, False, 0
+        failed_mark, self._in_tick = self._mark, False
         self._checkpointer.close()
         with suppress(apsw.Error):  # what is broken may be broken here too; it is closed all the same
             self._connection.close(True)
@@ -77,6 +80,7 @@ class SqliteStore:
             self._connection = open_database(self._path)
             (busy, _, _) = next(self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)"))
             (mark,) = next(self._connection.execute("SELECT mark FROM tick"))
+            self._unindexed = count_unindexed(self._connection)
         except (apsw.Error, DatabaseUnusable) as error:
             raise _failed(error) from error
         if busy:
@@ -134,6 +138,9 @@ class SqliteStore:
         if self._in_tick:
             self._connection.execute("ROLLBACK")
             self._in_tick = False
+        if self._unindexed:
+            with suppress(apsw.Error), self._connection:  # what is not in the index then is still found
+                index_rest(self._connection)
         self._connection.close(True)
 
     def _load(self) -> Snapshot:
@@ -169,40 +176,41 @@ class SqliteStore:
         return None if len(ids) > at_most else read_missed(self._connection, query, ids)
 
     def _stage(self, effects: Sequence[Durable]) -> int:
-        run, message_id, first_id = self._connection.execute, 0, 0
+        run, is_whole = self._connection.execute, len(effects) == 1 and undoes_itself(effects[0])
         if not self._in_tick:
             run("BEGIN IMMEDIATE")
             self._in_tick = True
-        run("SAVEPOINT command")
+        if not is_whole:
+            run("SAVEPOINT command")
         try:
-            for effect in effects:
-                message_id = write(self._connection, effect) or message_id
-                first_id = first_id or message_id
-                self._forgotten += isinstance(effect, Forgot | ErasureBegun)
+            ids = [message_id for effect in effects if (message_id := write(self._connection, effect))]
         except Exception as error:
             if isinstance(error, apsw.Error) and not isinstance(error, apsw.ConstraintError):
                 raise
             # Also where the error is a bug of ours: nothing of this command may stay in the tick.
-            run("ROLLBACK TO command")
-            run("RELEASE command")
+            if not is_whole:
+                run("ROLLBACK TO command")
+                run("RELEASE command")
             if isinstance(error, apsw.ConstraintError):
                 text = "This is in conflict with what is stored; nothing was done"
                 raise Conflict(text) from error
             raise
-        run("RELEASE command")
-        self._said_from = self._said_from or first_id
-        return message_id
+        if not is_whole:
+            run("RELEASE command")
+            self._forgotten += any(isinstance(effect, Forgot | ErasureBegun) for effect in effects)
+        self._unindexed += len(ids)
+        return ids[-1] if ids else 0
 
     def _commit(self) -> None:
         # Before the commit: whether it failed is asked of the database by this mark.
         self._mark = secrets.randbits(62) + 1
         self._connection.execute("UPDATE tick SET mark = ?", (self._mark,))
-        if self._said_from:
-            # Last of all: FTS5 writes out what it has gathered before any other statement.
-            index_words(self._connection, self._said_from)
+        if self._unindexed >= INDEXED_MESSAGES:
+            index_rest(self._connection)
+            self._unindexed = 0
         self._connection.execute("COMMIT")
         # No longer asked about: a failure before the next commit is not one of this tick.
-        self._in_tick, self._mark, self._said_from = False, 0, 0
+        self._in_tick, self._mark = False, 0
 
     def _guarded(self, function: Callable[..., R], *arguments: object) -> R:
         """Run against SQLite; its errors become ours at this seam."""

@@ -8,8 +8,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import apsw
+
 from secure_chat.chat.history import Rights
-from secure_chat.chat.messages import Kind
+from secure_chat.chat.messages import Conversation, InRoom, Kind
 from secure_chat.protocol.message import NO_TAGS
 from secure_chat.protocol.relay import Relayed
 
@@ -47,6 +49,18 @@ CONVERSATIONS = (
     " UNION SELECT id FROM conversation WHERE high_id = :reader"
 )
 """The conversations that an account has, or had, any part in."""
+
+
+class NoSuchPlace(Exception):
+    """The reader was never in that room, and does not learn that there is one."""
+
+
+def check_place(connection: apsw.Connection, place: Conversation, reader_id: int) -> None:
+    """Raises NoSuchPlace for a room that the reader was never in: not even its conversation is looked at."""
+    if isinstance(place, InRoom):
+        sql = "SELECT 1 FROM membership WHERE room_id = ? AND account_id = ? LIMIT 1"
+        if connection.execute(sql, (place.room_id, reader_id)).fetchone() is None:
+            raise NoSuchPlace
 
 
 def relayed_of(row: Sequence[Any], room: str | None, host: str) -> Relayed:

@@ -11,6 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secure_chat.chat.history import Rights
+from secure_chat.storage import searching
+from secure_chat.storage.chapters import index_rest
+from secure_chat.storage.database import open_database
 from secure_chat.storage.exporting import ExportQuery, read_everything
 from tests.conversation.wire import Seen
 from tests.conversation.world import POST_ID, WORD, Entry, World
@@ -193,6 +196,16 @@ def test_search(world: World) -> None:
         for other in world.clients:
             answer = got(world.ask(reader, f"SEARCH text={WORD};from={other}"))
             assert answer == msgids(entry for entry in found if entry.sender == other), (reader, other)
+
+
+@pytest.mark.parametrize("few", [searching.FEW_MESSAGES, 0])
+def test_search_by_the_index(world: World, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In both ways; what was said just now is not in it yet."""
+    connection = open_database(world.house.path)
+    index_rest(connection)
+    connection.close()
+    monkeypatch.setattr(searching, "FEW_MESSAGES", few)
+    test_search(world)
 
 
 def test_read_markers(world: World) -> None:

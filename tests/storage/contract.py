@@ -245,6 +245,19 @@ class StoreContract:
         assert {account.name for account in after.load().accounts} == {"Alice", "Bob", "Carol"}
         assert texts(missed_by(after, BOB)) == ["kept"]
 
+    def test_a_message_that_is_refused_takes_no_place(self, store: Store) -> None:
+        """Those after it are numbered without a gap."""
+        self.begin(store)
+        store.stage([message("x", InRoom(TEA.id), "first")])
+        with pytest.raises(Conflict):
+            store.stage([message("x", InRoom(TEA.id), "with the id of another")])
+        post_id = PostId("p", b"digest")
+        store.stage([message("y", InRoom(TEA.id), "second", post_id)])
+        store.commit()
+        with pytest.raises(AlreadyPosted) as known:
+            self.reopen(store).stage([message("z", InRoom(TEA.id), "second", post_id)])
+        assert known.value.first.sequence == 2
+
     def test_a_bug_costs_one_command(self, store: Store) -> None:
         """A value that cannot be stored is taken back with all that its command had staged."""
         self.begin(store)

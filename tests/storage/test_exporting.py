@@ -12,7 +12,8 @@ from secure_chat.chat.messages import Between, Conversation, InRoom
 from secure_chat.chat.settings import Settings
 from secure_chat.storage import exporting
 from secure_chat.storage.exporting import ExportQuery, read_everything
-from secure_chat.storage.history import HistoryReader, NoSuchPlace
+from secure_chat.storage.history import HistoryReader
+from secure_chat.storage.visibility import NoSuchPlace
 from tests.conversation.house import House
 
 PEOPLE = ("ann", "bob", "eve", "root")

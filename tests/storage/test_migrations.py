@@ -15,8 +15,8 @@ from secure_chat.chat.messages import Between, InRoom, PostId
 from secure_chat.chat.ports import AlreadyPosted, AuditEntry
 from secure_chat.chat.positions import Position
 from secure_chat.chat.rooms import Ban, Role, RoomModes, RoomRecord, Topic
-from secure_chat.protocol.search import normalised, parse_terms
-from secure_chat.storage.database import APPLICATION_ID, schema_scripts
+from secure_chat.protocol.search import parse_terms
+from secure_chat.storage.database import APPLICATION_ID, add_functions, schema_scripts
 from secure_chat.storage.history import HistoryReader
 from secure_chat.storage.sqlite import SqliteStore
 from tests.storage.contract import ALICE, BOB, TEA, message, missed_by
@@ -70,7 +70,7 @@ def store(version: int, tmp_path: Path) -> Iterator[SqliteStore]:
     """A database that was made with that version and filled, opened by this program."""
     path = tmp_path / "chat.db"
     connection = apsw.Connection(str(path))
-    connection.create_scalar_function("normalised", lambda *values: normalised(str(values[0])), 1)
+    add_functions(connection)
     connection.execute("PRAGMA foreign_keys=ON")
     for number, script in enumerate(schema_scripts()[:version], start=1):
         connection.execute(script)

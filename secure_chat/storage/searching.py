@@ -1,0 +1,120 @@
+"""Searching what was said: chapter by chapter, the newest first, until enough is found. Any thread."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import apsw
+
+from secure_chat.chat.history import Rights, SearchQuery
+from secure_chat.protocol.relay import Relayed
+from secure_chat.protocol.search import Term, words_of
+from secure_chat.storage.chapters import CHAPTER_MESSAGES, chapter_of, place_in, words_in
+from secure_chat.storage.reading import find_conversation
+from secure_chat.storage.visibility import (
+    COLUMNS,
+    CONVERSATIONS,
+    JOINS,
+    NOT_IGNORED,
+    SAID,
+    VISIBLE,
+    check_place,
+    relayed_of,
+)
+
+_INDEXED = "SELECT indexed_id FROM tick"
+_FIRST = "SELECT coalesce(min(id), 0) FROM message"
+_BEGINS_US = "SELECT time_us FROM message WHERE id >= ? ORDER BY id LIMIT 1"
+FEW_MESSAGES = 100
+"""So many that have the words are looked at one by one; more are looked for together with the conversations."""
+_WITH_WORDS = f"SELECT rowid FROM message_words WHERE message_words MATCH ? LIMIT {FEW_MESSAGES + 1}"
+_HERE = "+c.id IN (SELECT value FROM json_each(:places))"
+_UNINDEXED = ("message AS m NOT INDEXED", f"m.id > :indexed AND {SAID} AND {_HERE} AND has_terms(m.text)")
+_FEW = ("message AS m", f"m.id <= :indexed AND m.id IN (SELECT value FROM json_each(:ids)) AND {_HERE}")
+_MANY = (
+    "message_words AS w JOIN message AS m ON m.id = w.rowid",
+    "w.rowid <= :indexed AND message_words MATCH :match",
+)
+"""Where messages come from, and which of them: those that are not in the index yet, and those of a chapter."""
+
+
+def search(connection: apsw.Connection, query: SearchQuery, rights: Rights, host: str) -> list[Relayed]:
+    """What is found, oldest first. Raises NoSuchPlace; errors of SQLite pass through."""
+    places = _places(connection, query)
+    rows = islice(_found(connection, query, rights, places), query.limit) if places else ()
+    return [relayed_of(row[:-1], row[-1], host) for row in reversed(list(rows))]
+
+
+def _found(
+    connection: apsw.Connection, query: SearchQuery, rights: Rights, places: Sequence[int]
+) -> Iterator[tuple[Any, ...]]:
+    """The newest first: those few that are not in the index yet, and then chapter by chapter."""
+    (indexed_id,) = next(connection.execute(_INDEXED))
+    values: dict[str, Any] = {
+        "reader": query.reader_id,
+        "sender": query.sender_id,
+        "after": (query.after_ms or 0) * 1000,
+        "before": (query.before_ms or 0) * 1000,
+        "limit": query.limit,
+        "indexed": indexed_id,
+        "places": json.dumps(places),
+    }
+
+    def has_terms(*said: apsw.SQLiteValue) -> bool:
+        words = words_of(str(said[0]))
+        return all(term.is_in(words) for term in query.terms)
+
+    connection.create_scalar_function("has_terms", has_terms, 1, deterministic=True)
+    yield from connection.execute(_sql(_UNINDEXED, "m.id", query, rights), values)
+    for chapter in _chapters(connection, query, indexed_id):
+        words = f"words : ({' AND '.join(_quoted(chapter, term) for term in query.terms)})"
+        ids = [row[0] for row in connection.execute(_WITH_WORDS, (words,))]
+        if 0 < len(ids) <= FEW_MESSAGES:
+            yield from connection.execute(_sql(_FEW, "m.id", query, rights), {**values, "ids": json.dumps(ids)})
+        elif ids:
+            where = f"place : ({' OR '.join(place_in(chapter, number) for number in places)})"
+            match = {"match": f"{where} AND {words}"}
+            yield from connection.execute(_sql(_MANY, "w.rowid", query, rights), {**values, **match})
+
+
+def _sql(some: tuple[str, str], number: str, query: SearchQuery, rights: Rights) -> str:
+    source, match = some
+    conditions = [match, VISIBLE[rights], NOT_IGNORED]
+    if query.sender_id is not None:
+        conditions.append("m.sender_id = :sender")
+    if query.after_ms is not None:
+        conditions.append("m.time_us >= :after")
+    if query.before_ms is not None:
+        conditions.append("m.time_us < :before")
+    return (
+        f"SELECT {COLUMNS}, room.name FROM {source}{JOINS} LEFT JOIN room ON room.id = c.room_id"
+        f" WHERE {' AND '.join(conditions)} ORDER BY {number} DESC LIMIT :limit"
+    )
+
+
+def _places(connection: apsw.Connection, query: SearchQuery) -> Sequence[int]:
+    """The conversations to search: those that the reader has any right to."""
+    if query.place is not None:
+        check_place(connection, query.place, query.reader_id)
+        conversation_id = find_conversation(connection, query.place)
+        return [] if conversation_id is None else [conversation_id]
+    return [int(row[0]) for row in connection.execute(CONVERSATIONS, {"reader": query.reader_id})]
+
+
+def _chapters(connection: apsw.Connection, query: SearchQuery, last_id: int) -> Iterator[int]:
+    """Those that can hold what is looked for, the newest first. (Times never go back from message to message.)"""
+    (first_id,) = next(connection.execute(_FIRST))
+    for chapter in range(chapter_of(last_id), chapter_of(first_id) - 1, -1):
+        (begins_us,) = next(connection.execute(_BEGINS_US, (chapter * CHAPTER_MESSAGES,)))
+        if query.before_ms is None or begins_us < query.before_ms * 1000:
+            yield chapter
+        if query.after_ms is not None and begins_us < query.after_ms * 1000:
+            return
+
+
+def _quoted(chapter: int, term: Term) -> str:
+    """A term in the index's language; its words have nothing but letters, digits and accents."""
+    return f'"{words_in(chapter, term.words)}"' + ("*" if term.prefix else "")

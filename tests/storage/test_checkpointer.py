@@ -1,0 +1,70 @@
+"""The WAL neither grows without end while people talk, nor stays long when they are silent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+import pytest
+
+from secure_chat.storage import checkpointer
+from secure_chat.storage.checkpointer import Checkpointer
+from secure_chat.storage.database import open_database
+from tests.e2e.waiting import wait_for
+
+PAGES = 200
+KIB = 1024
+HEADER_BYTES = 24
+"""Of each page in the WAL."""
+pytestmark = pytest.mark.once
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All limits are lower by so much, and it looks more often."""
+    monkeypatch.setattr(checkpointer, "PASSIVE_PAGES", 20)
+    monkeypatch.setattr(checkpointer, "RESTART_PAGES", PAGES)
+    monkeypatch.setattr(checkpointer, "REST_PAGES", PAGES)
+    monkeypatch.setattr(checkpointer, "FILE_BYTES", 40 * KIB)
+    monkeypatch.setattr(checkpointer, "INTERVAL_SECONDS", 0.005)
+
+
+@pytest.fixture
+def writer(tmp_path: Path) -> Iterator[apsw.Connection]:
+    """The one connection that writes; beside it a checkpointer is at work."""
+    connection = open_database(tmp_path / "chat.db")
+    working = Checkpointer(tmp_path / "chat.db")
+    yield connection
+    working.close()
+    connection.close()
+
+
+def write(connection: apsw.Connection, key: int) -> None:
+    """A tick of some pages."""
+    with connection:
+        connection.execute("REPLACE INTO setting VALUES (?, hex(randomblob(?)))", (f"key{key % 10}", 2 * KIB))
+
+
+def wal_pages(path: Path) -> int:
+    """What the file has room for."""
+    return (path / "chat.db-wal").stat().st_size // (4 * KIB + HEADER_BYTES)
+
+
+def test_it_is_begun_anew_while_people_talk(writer: apsw.Connection, tmp_path: Path) -> None:
+    """There is never a moment without a write."""
+    written = longest = 0
+    while written < 20 * PAGES:
+        write(writer, written)
+        written += 1
+        longest = max(longest, wal_pages(tmp_path))
+    assert PAGES < longest < 20 * PAGES
+    assert writer.execute("SELECT count(*) FROM setting WHERE key LIKE 'key%'").fetchall() == [(10,)]
+
+
+def test_the_file_is_cut_when_nothing_is_written(writer: apsw.Connection, tmp_path: Path) -> None:
+    for number in range(PAGES):
+        write(writer, number)
+    wait_for(lambda: wal_pages(tmp_path) == 0)
+    write(writer, 1)
+    assert wal_pages(tmp_path) > 0

@@ -1,0 +1,62 @@
+"""Pruning stops where a chapter of the index ends, and goes on when the index is rid of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import apsw
+
+from secure_chat.chat import effects as fx
+from secure_chat.chat.forgetting import Forgetting
+from secure_chat.storage.chapters import CHAPTER_MESSAGES
+from secure_chat.storage.sqlite import SqliteStore
+from tests.storage.contract import ALICE, BOB, TEA
+from tests.storage.forgetting_contract import forget_all
+
+FIRST, LAST = CHAPTER_MESSAGES - 40, CHAPTER_MESSAGES + 40
+BEFORE_US = 10**9
+
+
+def rows(path: Path, sql: str) -> list[tuple[apsw.SQLiteValue, ...]]:
+    """What the database says."""
+    connection = apsw.Connection(str(path))
+    found = list(connection.execute(sql))
+    connection.close()
+    return found
+
+
+def test_a_chapter_ends_with_merging(tmp_path: Path) -> None:
+    """An erasure that is begun meanwhile changes nothing of that."""
+    path = tmp_path / "chat.db"
+    store = SqliteStore(path)
+    store.stage([fx.AccountSet(ALICE), fx.AccountSet(BOB), fx.RoomSet(TEA)])
+    store.commit()
+    store.close()
+    rows(
+        path,
+        f"WITH RECURSIVE ids(value) AS (SELECT {FIRST} UNION ALL SELECT value + 1 FROM ids WHERE value < {LAST})"
+        " INSERT INTO message (id, conversation_id, sequence, msgid, kind, sender_id, sender_user, text, time_us)"
+        f" SELECT value, 1, value - {FIRST} + 1, 'm' || value, 'post', {ALICE.id}, 'al', 'words', value"
+        f" FROM ids; UPDATE conversation SET next_sequence = {LAST - FIRST + 2}",
+    )
+    store = SqliteStore(path)
+    done: list[Forgetting] = []
+    while (what := store.to_forget(BEFORE_US, 0)) is not Forgetting.INDEX:
+        assert what is not None
+        done.append(what)
+        store.stage([fx.Forgot(what, BEFORE_US, 0)])
+        store.commit()
+        if len(done) == 2:
+            store.stage([fx.ErasureBegun(BOB.id)])
+            store.commit()
+    assert {*done} == {Forgetting.AGE, Forgetting.ERASURE}
+    assert rows(path, "SELECT min(id) FROM message") == [(CHAPTER_MESSAGES,)]
+    store.stage([fx.ErasureBegun(BOB.id)])
+    store.commit()
+    assert store.to_forget(BEFORE_US, 0) is Forgetting.ERASURE
+    done = forget_all(store, before_us=BEFORE_US)
+    assert done.index(Forgetting.INDEX) < done.index(Forgetting.AGE)
+    assert done[-1] is Forgetting.FILES
+    assert rows(path, "SELECT id, kind FROM message") == [(LAST, "erased")]
+    assert rows(path, "SELECT count(*) FROM message_words") == [(0,)]
+    store.close()
