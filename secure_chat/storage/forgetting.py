@@ -2,7 +2,7 @@
 
 Measured with a million messages in 200 conversations (`scripts/bench store`), steps with their commits: erasing
 1.2 ms (p99 1.5), pruning 0.9 ms (p99 2.1), merging the index 0.8 ms (p99 3.3). What is longer waits for the disk,
-while the checkpointer syncs the database; but FTS5 drops the pieces that it has merged all at once, 10 ms for these.
+while the checkpointer syncs the database; but FTS5 drops the pieces that it has merged all at once, in 10 ms here.
 """
 
 from __future__ import annotations
