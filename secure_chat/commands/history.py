@@ -13,7 +13,7 @@ from secure_chat.chat.history import End, HistoryQuery, Point, Question, Targets
 from secure_chat.chat.messages import Between, Conversation, InRoom, other_end
 from secure_chat.chat.views import marker_line
 from secure_chat.commands.context import Context
-from secure_chat.commands.registry import Weight, command
+from secure_chat.commands.registry import COMMANDS, Weight, command
 from secure_chat.protocol.capabilities import Capability
 from secure_chat.protocol.names import fold, is_room
 from secure_chat.protocol.numerics import Numeric
@@ -162,7 +162,8 @@ def history_failed(question: Question) -> CommandError:
 
 
 def _failed(code: str, act: str, text: str, *facts: str) -> CommandError:
-    return CommandError(text, code=code, params=(act, *facts))
+    """`act`: the form of CHATHISTORY that failed, which is told; or another command, which FAIL names anyway."""
+    return CommandError(text, code=code, params=facts if act in COMMANDS else (act, *facts))
 
 
 def history_answered(ctx: Context, answer: HistoryRead) -> None:

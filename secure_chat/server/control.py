@@ -18,6 +18,8 @@ from secure_chat.server.home import Home, HomeUnusable
 from secure_chat.server.operations import ANSWER_SECONDS, REQUEST_LIMIT_BYTES
 
 CLIENTS_LIMIT = 4
+REQUEST_SECONDS = 5.0
+"""How long a client's request may keep one waiting: it holds one of the places."""
 PAUSE_SECONDS = 0.5
 """How long nothing is accepted after the process ran out of file descriptors."""
 log = logging.getLogger("secure_chat.server")
@@ -76,12 +78,13 @@ class ControlSocket:
     def _serve(self, sock: socket.socket) -> None:
         try:
             with sock:
-                sock.settimeout(ANSWER_SECONDS)
+                sock.settimeout(REQUEST_SECONDS)
                 if not _is_ours(sock):
                     log.warning("control socket: a request of another user was refused")
                     return
                 with sock.makefile("rb") as lines:
                     answer = self._answer(lines.readline(REQUEST_LIMIT_BYTES))
+                sock.settimeout(ANSWER_SECONDS)
                 sock.sendall(json.dumps(answer).encode() + b"\n")
         except OSError as error:
             log.info("control socket: %s", error)
