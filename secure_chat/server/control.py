@@ -18,8 +18,10 @@ from secure_chat.server.home import Home, HomeUnusable
 from secure_chat.server.operations import ANSWER_SECONDS, REQUEST_LIMIT_BYTES
 
 CLIENTS_LIMIT = 4
+WAITING_LIMIT = 64
+"""Connections that wait for one of these places; the kernel refuses more."""
 REQUEST_SECONDS = 5.0
-"""How long a client's request may keep one waiting: it holds one of the places."""
+"""How long a request may take to come: its connection holds a place."""
 PAUSE_SECONDS = 0.5
 """How long nothing is accepted after the process ran out of file descriptors."""
 log = logging.getLogger("secure_chat.server")
@@ -50,7 +52,7 @@ class ControlSocket:
             raise HomeUnusable(text) from error
         finally:
             os.umask(before)
-        self._socket.listen(CLIENTS_LIMIT)
+        self._socket.listen(WAITING_LIMIT)
         self._thread = threading.Thread(target=self._run, name="control", daemon=True)
         self._thread.start()
 
