@@ -25,7 +25,13 @@ class Due:
         """Not before this time are positions written again."""
         self._positions: list[tuple[int, str]] = []
         """Those to be written now."""
+        self._held_until_us = 0
+        """Till then none is: the store has just failed."""
         self._read_at_us: int | None = None
+
+    def store_failed(self, now_us: int) -> None:
+        """Leave the store alone for a moment: with a full disk it would be reopened all the time."""
+        self._held_until_us = now_us + RETRY_US
 
     def read_again(self, now_us: int) -> None:
         """Ask again, a little later, for what sessions missed: it could not be read."""
@@ -50,6 +56,8 @@ class Due:
         """The next ones to be written. Those that never were come at once: killed before, the server would take the
         device for a new one, which begins where others are.
         """
+        if not is_due(self._held_until_us, now_us, RETRY_US):
+            return ()
         if self._hub.unwritten and is_due(self._positions_at_us, now_us, WRITE_US):
             self._positions_at_us = now_us + WRITE_US
             self._positions = list(self._hub.unwritten)
@@ -64,8 +72,9 @@ class Due:
         if retry_at_us is not None:
             times.append(retry_at_us)
         else:
-            positions_at_us = self._positions_at_us if self._hub.unwritten else None
-            at_once_us = 0 if self._positions or self._hub.never_written else None
+            held_us = self._held_until_us
+            positions_at_us = max(self._positions_at_us, held_us) if self._hub.unwritten else None
+            at_once_us = held_us if self._positions or self._hub.never_written else None
             times += [self._forgetting.due_us, positions_at_us, at_once_us, self._read_at_us]
         return min((time_us for time_us in times if time_us is not None), default=None)
 

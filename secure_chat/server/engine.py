@@ -122,6 +122,7 @@ class Engine:
             self._failure = error
         if self._failure is not None:
             log.error("the store failed: %s", with_cause(self._failure))
+            self._due.store_failed(self._now_us)
             self._after_failure(outcomes)
 
     def run_once(self, decide: Decide) -> Outcome:

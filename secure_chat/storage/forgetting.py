@@ -25,6 +25,8 @@ SCANNED_ROWS = 2_000
 POST_ID_ROWS = 200
 MERGED_PAGES = 2
 """Pages of the index that a step writes anew."""
+FIRST_TOMBSTONE_PAGE = 65_536 << 37
+"""Where FTS5 keeps what is deleted and not merged yet (its source: FTS5_TOMBSTONE_ROWID)."""
 ALL_SEEN = 2**63 - 1
 STATE = "forgetting"
 """The setting that says what is left."""
@@ -41,6 +43,7 @@ class Left(StrEnum):
     FILES = "files"
 
 
+_HAS_TOMBSTONES = "SELECT 1 FROM message_words_data WHERE id >= ? LIMIT 1"
 _ERASING = "SELECT id, erasing_from FROM account WHERE erasing_from < ? LIMIT 1"
 _OLDEST = "SELECT id, time_us, kind FROM message ORDER BY id LIMIT 1"
 _OLD = "SELECT id, conversation_id, sequence, time_us FROM message ORDER BY id LIMIT ?"
@@ -163,7 +166,11 @@ def _merge(connection: apsw.Connection, _effect: fx.Forgot) -> None:
     pages = -MERGED_PAGES if begins else MERGED_PAGES
     connection.execute("INSERT INTO message_words (message_words, rank) VALUES ('merge', ?)", (pages,))
     is_done = connection.total_changes() - before < 2
-    _set_state(connection, Left.FILES if is_done else Left.MERGING)
+    if is_done and connection.execute(_HAS_TOMBSTONES, (FIRST_TOMBSTONE_PAGE,)).fetchone() is not None:
+        # What was merged had been begun before the last of them: once more.
+        _set_state(connection, Left.INDEX)
+    else:
+        _set_state(connection, Left.FILES if is_done else Left.MERGING)
 
 
 def _end(connection: apsw.Connection, _effect: fx.Forgot) -> None:

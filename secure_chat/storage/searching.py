@@ -33,10 +33,10 @@ FEW_MESSAGES = 100
 _WITH_WORDS = f"SELECT rowid FROM message_words WHERE message_words MATCH ? LIMIT {FEW_MESSAGES + 1}"
 _HERE = "+c.id IN (SELECT value FROM json_each(:places))"
 _UNINDEXED = ("message AS m NOT INDEXED", f"m.id > :indexed AND {SAID} AND {_HERE} AND has_terms(m.text)")
-_FEW = ("message AS m", f"m.id <= :indexed AND m.id IN (SELECT value FROM json_each(:ids)) AND {_HERE}")
+_FEW = ("message AS m", f"m.id <= :indexed AND m.id IN (SELECT value FROM json_each(:ids)) AND {SAID} AND {_HERE}")
 _MANY = (
     "message_words AS w JOIN message AS m ON m.id = w.rowid",
-    "w.rowid <= :indexed AND message_words MATCH :match",
+    f"w.rowid <= :indexed AND message_words MATCH :match AND {SAID}",
 )
 """Where messages come from, and which of them: those that are not in the index yet, and those of a chapter."""
 
@@ -108,7 +108,10 @@ def _chapters(connection: apsw.Connection, query: SearchQuery, last_id: int) -> 
     """Those that can hold what is looked for, the newest first. (Times never go back from message to message.)"""
     (first_id,) = next(connection.execute(_FIRST))
     for chapter in range(chapter_of(last_id), chapter_of(first_id) - 1, -1):
-        (begins_us,) = next(connection.execute(_BEGINS_US, (chapter * CHAPTER_MESSAGES,)))
+        row = connection.execute(_BEGINS_US, (chapter * CHAPTER_MESSAGES,)).fetchone()
+        if row is None:
+            continue
+        (begins_us,) = row
         if query.before_ms is None or begins_us < query.before_ms * 1000:
             yield chapter
         if query.after_ms is not None and begins_us < query.after_ms * 1000:

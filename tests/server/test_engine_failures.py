@@ -113,6 +113,23 @@ def test_a_commit_that_fails(house: House, people: dict[str, Client], disk: Disk
     assert lines(carol) == []
 
 
+def test_a_full_disk_is_left_alone_for_a_moment(house: House, disk: Disk, caplog: pytest.LogCaptureFixture) -> None:
+    """A device that is seen first is kept at once; where that fails, not at once again."""
+    house.pass_time(20)
+    disk.fails, disk.times = "full", 0
+    house.log_in("alice@laptop")
+    ends_us = house.now_us + 3_000_000
+    with caplog.at_level(logging.ERROR, "secure_chat.server"):
+        while (due_us := house.engine.next_due_us()) is not None and due_us < ends_us:
+            house.now_us = max(house.now_us, due_us)
+            house.work([])
+            assert len(caplog.records) < 10
+    assert len(caplog.records) > 1
+    disk.fails = ""
+    house.pass_time(1)
+    assert not house.hub.unwritten
+
+
 def test_a_disk_that_fails_is_no_bug(
     house: House, people: dict[str, Client], disk: Disk, caplog: pytest.LogCaptureFixture
 ) -> None:

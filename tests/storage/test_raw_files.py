@@ -73,6 +73,22 @@ def test_erased_messages(store: SqliteStore, tmp_path: Path) -> None:
         assert list(connection.execute("SELECT count(*) FROM message_words")) == [(MESSAGES // 2,)]
 
 
+@pytest.mark.parametrize("messages", [1_040, 1_290])
+def test_erased_messages_of_an_index_that_is_being_joined(tmp_path: Path, messages: int) -> None:
+    """Its pieces are joined a little each time: what was joined already has the words too."""
+    store = SqliteStore(tmp_path / "chat.db")
+    store.stage([fx.AccountSet(ALICE), fx.AccountSet(BOB), fx.RoomSet(TEA)])
+    for number in range(messages):
+        sender, end = (ALICE, MARK) if number % 40 == 0 else (BOB, OTHER)
+        text = " ".join(word(end) for _ in range(30))
+        store.stage([message(f"m{number}", InRoom(TEA.id), text, sender=sender)])
+        store.commit()
+    store.stage([fx.ErasureBegun(ALICE.id)])
+    forget_all(store)
+    assert sum(found(tmp_path / "chat.db").values()) == 0
+    store.close()
+
+
 def test_pruned_messages(store: SqliteStore, tmp_path: Path) -> None:
     """All of them are as old as another, and all go."""
     path = tmp_path / "chat.db"

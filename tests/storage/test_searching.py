@@ -11,12 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secure_chat.chat import effects as fx
+from secure_chat.chat.forgetting import Forgetting
 from secure_chat.chat.history import Rights, SearchQuery
 from secure_chat.chat.messages import InRoom
 from secure_chat.chat.rooms import Role
 from secure_chat.protocol.search import InvalidSearch, parse_terms
 from secure_chat.storage.chapters import CHAPTER_MESSAGES, count_unindexed
 from secure_chat.storage.history import HistoryReader
+from secure_chat.storage.searching import search
 from secure_chat.storage.sqlite import INDEXED_MESSAGES, SqliteStore
 from tests.storage.contract import ALICE, BOB, TEA, message
 
@@ -105,6 +107,34 @@ def test_the_index_comes_behind_in_pieces(tmp_path: Path) -> None:
     again.close()
     assert unindexed(tmp_path / "copy.db") == 0
     assert len(found(tmp_path / "copy.db", "kettle")) == INDEXED_MESSAGES + 2
+    store.close()
+
+
+def test_what_is_erased_meanwhile_is_not_shown(tmp_path: Path) -> None:
+    """The index is read first, and then the messages."""
+    path = tmp_path / "chat.db"
+    store = begin(path)
+    store.stage([fx.MemberSet(TEA.id, BOB.id, Role.MEMBER), message("m0", InRoom(TEA.id), "kettle")])
+    store.commit()
+    store.close()
+    store = SqliteStore(path)
+    reader = apsw.Connection(str(path))
+    asked: list[str] = []
+
+    def erase_in_between(_cursor: apsw.Cursor, sql: str, _values: object) -> bool:
+        asked.append(sql)
+        if "SELECT rowid FROM message_words" in asked[-2:][0]:
+            store.stage([fx.ErasureBegun(ALICE.id)])
+            store.stage([fx.Forgot(Forgetting.ERASURE, 0, 0)])
+            store.commit()
+        return True
+
+    query = SearchQuery(BOB.id, parse_terms("kettle"), 9)
+    assert [one.msgid for one in search(reader, query, Rights.ROOM, "h")] == ["m0"]
+    reader.exec_trace = erase_in_between
+    assert search(reader, query, Rights.ROOM, "h") == []
+    assert store.to_forget(0, 0) is not Forgetting.ERASURE
+    reader.close()
     store.close()
 
 
