@@ -16,6 +16,8 @@ REST_PAGES = 500
 """So few are left for that: they are moved in some milliseconds. (All of 16,384 took 0.2 to 0.4 s.)"""
 FORCED_PAGES = 8 * RESTART_PAGES
 """Pages above which it is begun anew even so."""
+FORCED_MS = 200
+"""For that the writer's next pause is waited for so long: where it writes all the time, it seldom makes one."""
 FILE_BYTES = 64 * 2**20
 """A longer file is cut when nothing is written: to cut half a gigabyte takes 0.2 s, and the writer would wait."""
 ROUNDS = 8
@@ -102,7 +104,9 @@ class Checkpointer:
         if pages > RESTART_PAGES and not is_quiet:
             rest = _move_most(connection)
             if rest <= REST_PAGES or pages > FORCED_PAGES:
+                connection.set_busy_timeout(FORCED_MS if pages > FORCED_PAGES else 0)
                 connection.execute("PRAGMA wal_checkpoint(RESTART)")
+                connection.set_busy_timeout(0)
         elif pages > PASSIVE_PAGES and rest:
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
         elif is_quiet and self._wal.exists() and self._wal.stat().st_size > FILE_BYTES:

@@ -20,6 +20,8 @@ from secure_chat.storage.chapters import chapter_of
 
 ERASED_ROWS = 50
 PRUNED_ROWS = 15
+PRUNED_CHAPTERS = 2
+"""So many of the index are pruned before it is merged."""
 SCANNED_ROWS = 2_000
 """Rows in which a step looks for messages of the account: there is no index by sender."""
 POST_ID_ROWS = 200
@@ -37,7 +39,7 @@ class Left(StrEnum):
 
     INDEX = "index"
     ENOUGH = "enough"
-    """The same, and a chapter of it is at its end: the first step of merging passes over all that is gone of it."""
+    """The same, and it is merged before more is pruned: its first step passes over all that is gone (3 ms)."""
     MERGING = "merging"
     """The same, and FTS5 was told to merge all its segments."""
     FILES = "files"
@@ -129,12 +131,12 @@ def _erase(connection: apsw.Connection, _effect: fx.Forgot) -> None:
 def _prune(connection: apsw.Connection, effect: fx.Forgot) -> None:
     newest = _newest_id(connection)
     oldest = list(connection.execute(_OLD, (PRUNED_ROWS,)))
-    chapter = chapter_of(oldest[0][0])
+    this_round = _round_of(oldest[0][0])
     # In the order in which they were said, times never go back.
     old = list(takewhile(lambda row: row[3] < effect.before_us, oldest))
-    rows = [row for row in old if chapter_of(row[0]) == chapter]
+    rows = [row for row in old if _round_of(row[0]) == this_round]
     _unindex(connection, [row[0] for row in rows])
-    if chapter_of(rows[-1][0] + 1) > chapter:
+    if _round_of(rows[-1][0] + 1) > this_round:
         _set_state(connection, Left.ENOUGH)
     connection.executemany(_UNLINK_POST_ID, [(row[0], effect.now_us) for row in rows])
     if rows[-1][0] == newest:
@@ -143,6 +145,10 @@ def _prune(connection: apsw.Connection, effect: fx.Forgot) -> None:
     connection.executemany("DELETE FROM message WHERE id = ?", [(row[0],) for row in rows])
     first = "UPDATE conversation SET first_sequence = ?2 + 1 WHERE id = ?1"
     connection.executemany(first, {row[1]: (row[1], row[2]) for row in rows}.values())
+
+
+def _round_of(message_id: int) -> int:
+    return chapter_of(message_id) // PRUNED_CHAPTERS
 
 
 def _unindex(connection: apsw.Connection, ids: Sequence[int]) -> None:

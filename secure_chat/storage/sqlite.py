@@ -13,7 +13,7 @@ import apsw
 
 from secure_chat.chat.accounts import Account
 from secure_chat.chat.devices import Device
-from secure_chat.chat.effects import Durable, ErasureBegun, Forgot
+from secure_chat.chat.effects import Append, Durable, ErasureBegun, Forgot
 from secure_chat.chat.forgetting import Forgetting
 from secure_chat.chat.history import MissedQuery
 from secure_chat.chat.messages import PostId, StoredMessage
@@ -32,6 +32,8 @@ from secure_chat.storage.writing import undoes_itself, write
 R = TypeVar("R")
 INDEXED_MESSAGES = 256
 """So many are put into the index at once: FTS5 writes a piece of its own each time, and joins those later."""
+INDEXED_CHARACTERS = 16_384
+"""Fewer where they are long: a piece is no larger than that."""
 _LAST = (
     "SELECT coalesce(max(time_us), 0), coalesce(max(id), 0)"
     " FROM (SELECT id, time_us FROM message ORDER BY id DESC LIMIT 1)"
@@ -53,6 +55,8 @@ class SqliteStore:
         self._mark = 0
         self._unindexed = count_unindexed(self._connection)
         """Messages that are not in the index for searching yet."""
+        self._unindexed_characters = 0
+        """Those of them that were said since the start."""
         self._forgotten = 1
         """Counts the steps of forgetting, so that an emptied WAL is not taken for one after a later step."""
         self._checkpointer = Checkpointer(path)
@@ -199,15 +203,16 @@ class SqliteStore:
             run("RELEASE command")
             self._forgotten += any(isinstance(effect, Forgot | ErasureBegun) for effect in effects)
         self._unindexed += len(ids)
+        self._unindexed_characters += sum(len(one.message.text) for one in effects if isinstance(one, Append))
         return ids[-1] if ids else 0
 
     def _commit(self) -> None:
         # Before the commit: whether it failed is asked of the database by this mark.
         self._mark = secrets.randbits(62) + 1
         self._connection.execute("UPDATE tick SET mark = ?", (self._mark,))
-        if self._unindexed >= INDEXED_MESSAGES:
+        if self._unindexed >= INDEXED_MESSAGES or self._unindexed_characters >= INDEXED_CHARACTERS:
             index_rest(self._connection)
-            self._unindexed = 0
+            self._unindexed = self._unindexed_characters = 0
         self._connection.execute("COMMIT")
         # No longer asked about: a failure before the next commit is not one of this tick.
         self._in_tick, self._mark = False, 0

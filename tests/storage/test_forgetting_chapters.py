@@ -9,11 +9,13 @@ import apsw
 from secure_chat.chat import effects as fx
 from secure_chat.chat.forgetting import Forgetting
 from secure_chat.storage.chapters import CHAPTER_MESSAGES
+from secure_chat.storage.forgetting import PRUNED_CHAPTERS
 from secure_chat.storage.sqlite import SqliteStore
 from tests.storage.contract import ALICE, BOB, TEA
 from tests.storage.forgetting_contract import forget_all
 
-FIRST, LAST = CHAPTER_MESSAGES - 40, CHAPTER_MESSAGES + 40
+NEXT = PRUNED_CHAPTERS * CHAPTER_MESSAGES
+FIRST, LAST = NEXT - 40, NEXT + 40
 BEFORE_US = 10**9
 
 
@@ -50,7 +52,7 @@ def test_a_chapter_ends_with_merging(tmp_path: Path) -> None:
             store.stage([fx.ErasureBegun(BOB.id)])
             store.commit()
     assert {*done} == {Forgetting.AGE, Forgetting.ERASURE}
-    assert rows(path, "SELECT min(id) FROM message") == [(CHAPTER_MESSAGES,)]
+    assert rows(path, "SELECT min(id) FROM message") == [(NEXT,)]
     store.stage([fx.ErasureBegun(BOB.id)])
     store.commit()
     assert store.to_forget(BEFORE_US, 0) is Forgetting.ERASURE

@@ -19,7 +19,7 @@ from secure_chat.protocol.search import InvalidSearch, parse_terms
 from secure_chat.storage.chapters import CHAPTER_MESSAGES, count_unindexed
 from secure_chat.storage.history import HistoryReader
 from secure_chat.storage.searching import search
-from secure_chat.storage.sqlite import INDEXED_MESSAGES, SqliteStore
+from secure_chat.storage.sqlite import INDEXED_CHARACTERS, INDEXED_MESSAGES, SqliteStore
 from tests.storage.contract import ALICE, BOB, TEA, message
 
 IDS = (1, CHAPTER_MESSAGES - 1, CHAPTER_MESSAGES, 3 * CHAPTER_MESSAGES + 5, 3 * CHAPTER_MESSAGES + 6)
@@ -135,6 +135,17 @@ def test_what_is_erased_meanwhile_is_not_shown(tmp_path: Path) -> None:
     assert search(reader, query, Rights.ROOM, "h") == []
     assert store.to_forget(0, 0) is not Forgetting.ERASURE
     reader.close()
+    store.close()
+
+
+def test_long_messages_are_put_into_the_index_sooner(tmp_path: Path) -> None:
+    """Half of what a piece may hold, and then the other half."""
+    path, long = tmp_path / "chat.db", "word " * (INDEXED_CHARACTERS // 10)
+    store = begin(path)
+    for number, waiting in enumerate((1, 2, 0)):
+        store.stage([message(f"m{number}", InRoom(TEA.id), long)])
+        store.commit()
+        assert unindexed(path) == waiting
     store.close()
 
 
