@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from itertools import takewhile
+from typing import Any
 
 import apsw
 
@@ -19,7 +20,10 @@ from secure_chat.chat.messages import Kind
 from secure_chat.storage.chapters import chapter_of
 
 ERASED_ROWS = 50
-PRUNED_ROWS = 15
+BLANKED_ROWS = 15
+BLANKED_AHEAD_ROWS = 300
+"""So far ahead of the deletion words are blanked: more than the pages hold that SQLite arranges anew together."""
+PRUNED_ROWS = 30
 PRUNED_CHAPTERS = 2
 """So many of the index are pruned before it is merged."""
 SCANNED_ROWS = 2_000
@@ -48,7 +52,13 @@ class Left(StrEnum):
 _HAS_TOMBSTONES = "SELECT 1 FROM message_words_data WHERE id >= ? LIMIT 1"
 _ERASING = "SELECT id, erasing_from FROM account WHERE erasing_from < ? LIMIT 1"
 _OLDEST = "SELECT id, time_us, kind FROM message ORDER BY id LIMIT 1"
-_OLD = "SELECT id, conversation_id, sequence, time_us FROM message ORDER BY id LIMIT ?"
+_OLD = "SELECT id, conversation_id, sequence, time_us, kind FROM message ORDER BY id LIMIT ?"
+_BLANK = (
+    f"UPDATE message SET kind = '{Kind.ERASED}', text = printf('%*s', max(octet_length(text) - 2, 0), ''),"
+    " sender_user = printf('%*s', octet_length(sender_user), ''), tags = printf('%*s', octet_length(tags), ''),"
+    " sender_device = printf('%*s', octet_length(sender_device), '') WHERE id = ?"
+)
+"""As a tombstone, but about as long as it was: it stays where it is on its page."""
 _POST_IDS_GONE = "SELECT 1 FROM post_id WHERE gone_us < ? LIMIT 1"
 _MAKE_TOMBSTONE = (
     f"UPDATE message SET kind = '{Kind.ERASED}', sender_user = '', sender_device = NULL, recipient_id = NULL,"
@@ -129,16 +139,26 @@ def _erase(connection: apsw.Connection, _effect: fx.Forgot) -> None:
 
 
 def _prune(connection: apsw.Connection, effect: fx.Forgot) -> None:
-    newest = _newest_id(connection)
-    oldest = list(connection.execute(_OLD, (PRUNED_ROWS,)))
-    this_round = _round_of(oldest[0][0])
+    """Blank old messages, and delete those before which it is done: where rows are deleted SQLite moves others, and
+    leaves copies of them behind in parts of pages that are not used.
+    """
+    oldest = connection.execute(_OLD, (BLANKED_AHEAD_ROWS,))
     # In the order in which they were said, times never go back.
     old = list(takewhile(lambda row: row[3] < effect.before_us, oldest))
-    rows = [row for row in old if _round_of(row[0]) == this_round]
-    _unindex(connection, [row[0] for row in rows])
+    unblanked = [row[0] for row in old if row[4] != Kind.ERASED][:BLANKED_ROWS]
+    if unblanked:
+        _unindex(connection, unblanked)
+        connection.executemany(_UNLINK_POST_ID, [(number, effect.now_us) for number in unblanked])
+        connection.executemany(_BLANK, [(number,) for number in unblanked])
+    else:
+        _delete(connection, old[:PRUNED_ROWS])
+
+
+def _delete(connection: apsw.Connection, oldest: Sequence[tuple[Any, ...]]) -> None:
+    newest, this_round = _newest_id(connection), _round_of(oldest[0][0])
+    rows = [row for row in oldest if _round_of(row[0]) == this_round]
     if _round_of(rows[-1][0] + 1) > this_round:
         _set_state(connection, Left.ENOUGH)
-    connection.executemany(_UNLINK_POST_ID, [(row[0], effect.now_us) for row in rows])
     if rows[-1][0] == newest:
         connection.execute(_MAKE_TOMBSTONE, (newest,))
         rows.pop()

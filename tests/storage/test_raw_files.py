@@ -12,6 +12,7 @@ import pytest
 from secure_chat.chat import effects as fx
 from secure_chat.chat.messages import Between, InRoom
 from secure_chat.chat.rooms import Role
+from secure_chat.storage import sqlite
 from secure_chat.storage.sqlite import SqliteStore
 from tests.e2e.waiting import wait_for
 from tests.storage.contract import ALICE, BOB, TEA, message
@@ -25,6 +26,8 @@ MESSAGES = 2_000
 FIRST_TOMBSTONE_PAGE = 65_536 << 37
 """Where FTS5 keeps what is deleted and not merged yet (`fts5_index.c`, FTS5_TOMBSTONE_ROWID)."""
 CHANCE = random.Random(5)
+SEEDS = (0, 9, 10, 11, 12)
+"""With these words were left before."""
 
 
 def found(path: Path, mark: str = MARK) -> dict[str, int]:
@@ -33,9 +36,9 @@ def found(path: Path, mark: str = MARK) -> dict[str, int]:
     return {file.name: file.read_bytes().count(mark.encode()) for file in files if file.exists()}
 
 
-def word(end: str) -> str:
+def word(end: str, chance: random.Random = CHANCE) -> str:
     """A word that no other message has."""
-    return "".join(CHANCE.choices("abcdefghiklmnoprstuv", k=7)) + end
+    return "".join(chance.choices("abcdefghiklmnoprstuv", k=7)) + end
 
 
 @pytest.fixture
@@ -98,8 +101,31 @@ def test_pruned_messages(store: SqliteStore, tmp_path: Path) -> None:
     store.close()
 
 
-def test_posts_meanwhile_change_nothing(store: SqliteStore, tmp_path: Path) -> None:
+@pytest.mark.parametrize("seed", SEEDS)
+def test_pruned_messages_beside_younger_ones(tmp_path: Path, seed: int) -> None:
+    """SQLite moves the younger ones together, from page to page."""
+    store, chance = SqliteStore(tmp_path / "chat.db"), random.Random(seed)
+    store.stage([fx.AccountSet(ALICE), fx.AccountSet(BOB), fx.RoomSet(TEA)])
+    share = chance.choice((0.05, 0.5, 0.9))
+    for number in range(1_100):
+        is_old = number < 1_100 * share
+        text = " ".join(word(MARK if is_old else OTHER, chance) for _ in range(chance.randint(1, 3)))
+        said = message(f"m{number}", InRoom(TEA.id), text).message
+        time_us = 10 if is_old else 1_000
+        store.stage([fx.Append(replace(said, relayed=replace(said.relayed, time_us=time_us)))])
+        if number % 50 == 0:
+            store.commit()
+    store.commit()
+    forget_all(store, before_us=500)
+    assert sum(found(tmp_path / "chat.db").values()) == 0
+    store.close()
+
+
+def test_posts_meanwhile_change_nothing(
+    store: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The index is merged to its end though new segments come; and again, when it is in one piece already."""
+    monkeypatch.setattr(sqlite, "INDEXED_MESSAGES", 3)
     path = tmp_path / "chat.db"
     for account, other in ((ALICE, BOB), (BOB, ALICE)):
         store.stage([fx.ErasureBegun(account.id)])
