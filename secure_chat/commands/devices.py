@@ -13,8 +13,9 @@ from secure_chat.chat.devices import (
     is_device_name,
     token_digest,
 )
-from secure_chat.chat.effects import Audited, DeviceGone, DeviceSet
+from secure_chat.chat.effects import Audited, DeviceGone, DeviceSet, PositionMoved
 from secure_chat.chat.errors import CommandError
+from secure_chat.chat.positions import Position
 from secure_chat.commands.accounts import ACTOR, account_named
 from secure_chat.commands.context import Context
 from secure_chat.commands.registry import Weight, command, operation
@@ -35,7 +36,8 @@ def device(ctx: Context, act: str, name: str = "") -> None:
             here = act.upper() == "HERE" and ctx.session.token not in ctx.hub.devices
             made, token = _add(ctx, ctx.account, name, ctx.account.name, here=here)
             if here:
-                ctx.change_session(device=made.name, token=made.digest)
+                ctx.change_session(device=made.folded, token=made.digest)
+                ctx.add(PositionMoved(ctx.account.id, made.folded, Position(ctx.session.proven_id, ctx.now_us)))
             text = f"The token of {made.name}, shown only now; it is used as the password: {token.reveal()}"
             ctx.note("DEVICE", "TOKEN", text, made.name, token)
         case "REVOKE" if name:

@@ -78,7 +78,9 @@ def start_login(
         return None
     if identity.code is not None and account is None and _apply_with_code(ctx, purpose, identity, credentials):
         return None
-    ctx.change_session(waiting=True, device=identity.device)
+    if not session.welcomed:  # from then on it has its device
+        ctx.change_session(device=identity.device)
+    ctx.change_session(waiting=True)
     ctx.add(
         CheckPassword(
             session.id,
@@ -149,7 +151,8 @@ def _opened_by_token(
         raise CommandError("You are logged in as somebody else already", Numeric.ERR_SASLALREADY)
     if ctx.now_us - device.seen_us > SEEN_AGAIN_US or device.address != session.address:
         ctx.add(DeviceSet(replace(device, seen_us=ctx.now_us, address=session.address)))
-    ctx.change_session(device=device.name, token=device.digest)
+    if not session.welcomed:
+        ctx.change_session(device=device.name, token=device.digest)
     return account
 
 
