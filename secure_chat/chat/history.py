@@ -70,10 +70,11 @@ class TargetsQuery:
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """The newest messages that `reader_id` may read and in which all `terms` are.
+    """At most `limit` messages that `reader_id` may read and in which all `terms` are: the first ones from
+    `after_ms` on, or, without that, the last ones.
 
-    `place`: only in this conversation, whose name is `target`; `sender_id`: only of this account; between two times
-    (ms since 1970 UTC).
+    `place`: only in this conversation, whose name is `target`; `sender_id`: only of this account. The times are in
+    ms since 1970 UTC; what was said at them is found too.
     """
 
     reader_id: int

@@ -48,9 +48,9 @@ def search(chat: Chat, rest: str) -> None:
         raise SlashError(_("This server cannot search."))
     attributes = {key: _attribute(key, value) for key, value in _OPTION.findall(rest)}
     words = " ".join(_OPTION.sub(" ", rest).split())
-    if not words:
+    if not words and not attributes:
         raise usage_of("search")
-    attributes |= {"text": words, "limit": str(FOUND_MESSAGES)}
+    attributes |= ({"text": words} if words else {}) | {"limit": str(FOUND_MESSAGES)}
     chat.ask("SEARCH", ";".join(f"{key}={escape_tag_value(value)}" for key, value in attributes.items()))
 
 

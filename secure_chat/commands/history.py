@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from secure_chat.chat.deliveries import Encoded, ReadHistory
 from secure_chat.chat.effects import MarkerShown, ReadMarked
 from secure_chat.chat.errors import CommandError
-from secure_chat.chat.history import End, HistoryQuery, Point, Question, TargetsQuery
+from secure_chat.chat.history import End, HistoryQuery, Point, Question, SearchQuery, TargetsQuery
 from secure_chat.chat.messages import Between, Conversation, InRoom, other_end
 from secure_chat.chat.views import marker_line
 from secure_chat.commands.context import Context
@@ -158,6 +158,8 @@ def history_failed(question: Question) -> CommandError:
     text = "Messages could not be retrieved; try again later"
     if isinstance(question, HistoryQuery):
         return _failed("MESSAGE_ERROR", question.act, text, question.target)
+    if isinstance(question, SearchQuery):
+        return CommandError(text, code="INTERNAL_ERROR")
     return _failed("MESSAGE_ERROR", "*", text)
 
 

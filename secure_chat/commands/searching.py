@@ -17,11 +17,13 @@ from secure_chat.protocol.numerics import Numeric
 from secure_chat.protocol.search import InvalidSearch, parse_attributes, parse_terms
 
 NAME = "SEARCH"
+SELECTORS = {"in", "from", "after", "before"}
+"""What may stand alone, without any text."""
 
 
 @command(NAME, usage="SEARCH <text=words;in=target;from=name;after=time;before=time;limit=n>", weight=Weight.SEARCH)
 def search(ctx: Context, attributes: str = "") -> None:
-    """Find messages with all these words, "phrases" and prefix* in them; the newest, oldest first."""
+    """Find messages with all these words, "phrases" and prefix* in them: the first from `after` on, or the last."""
     if not ctx.session.has(Capability.SEARCH):
         raise CommandError("Unknown command", Numeric.ERR_UNKNOWNCOMMAND, (NAME,))
     query = _query(ctx, parse_attributes(attributes))
@@ -32,7 +34,7 @@ def search(ctx: Context, attributes: str = "") -> None:
 
 def _query(ctx: Context, given: Mapping[str, str]) -> SearchQuery:
     try:
-        terms = parse_terms(given.get("text", ""))
+        terms = () if "text" not in given and given.keys() & SELECTORS else parse_terms(given.get("text", ""))
     except InvalidSearch as error:
         raise _invalid(str(error), "text") from None
     limit = given.get("limit", str(ctx.settings.search_messages))
@@ -61,7 +63,7 @@ def _time(text: str, key: str) -> int:
 def search_too_slow() -> CommandError:
     """There is too much to look through."""
     text = "This search takes too long; name a room, a person or a time"
-    return CommandError(text, code="TOO_SLOW", params=(NAME,))
+    return CommandError(text, code="TOO_SLOW")
 
 
 def _invalid(text: str, key: str) -> CommandError:

@@ -1,10 +1,12 @@
-"""Searching what was said: chapter by chapter, the newest first, until enough is found. Any thread."""
+"""Searching chapter by chapter, from the newest or from a time on, until enough is found. Any thread."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
+from math import inf
 from typing import Any
 
 import apsw
@@ -32,66 +34,94 @@ FEW_MESSAGES = 100
 """So many that have the words are looked at one by one; more are looked for together with the conversations."""
 _WITH_WORDS = f"SELECT rowid FROM message_words WHERE message_words MATCH ? LIMIT {FEW_MESSAGES + 1}"
 _HERE = "+c.id IN (SELECT value FROM json_each(:places))"
-_UNINDEXED = ("message AS m NOT INDEXED", f"m.id > :indexed AND {SAID} AND {_HERE} AND has_terms(m.text)")
-_FEW = ("message AS m", f"m.id <= :indexed AND m.id IN (SELECT value FROM json_each(:ids)) AND {SAID} AND {_HERE}")
-_MANY = (
+
+
+@dataclass(frozen=True, slots=True)
+class _Some:
+    """Where messages come from, which of them, and by what they are in the order in which they were said."""
+
+    source: str
+    match: str
+    number: str = "m.id"
+
+
+_UNINDEXED = _Some("message AS m NOT INDEXED", f"m.id > :indexed AND {SAID} AND {_HERE} AND has_terms(m.text)")
+_FEW = _Some(
+    "message AS m", f"m.id <= :indexed AND m.id IN (SELECT value FROM json_each(:ids)) AND {SAID} AND {_HERE}"
+)
+_MANY = _Some(
     "message_words AS w JOIN message AS m ON m.id = w.rowid",
     f"w.rowid <= :indexed AND message_words MATCH :match AND {SAID}",
+    "w.rowid",
 )
-"""Where messages come from, and which of them: those that are not in the index yet, and those of a chapter."""
+_IN_ONE = _Some("message AS m", f"m.conversation_id = :place AND {SAID}", "m.time_us {order}, m.id")
+_ANYWHERE = _Some("message AS m NOT INDEXED", f"{SAID} AND {_HERE}")
+"""The last two are without any words."""
 
 
 def search(connection: apsw.Connection, query: SearchQuery, rights: Rights, host: str) -> list[Relayed]:
     """What is found, oldest first. Raises NoSuchPlace; errors of SQLite pass through."""
     places = _places(connection, query)
-    rows = islice(_found(connection, query, rights, places), query.limit) if places else ()
-    return [relayed_of(row[:-1], row[-1], host) for row in reversed(list(rows))]
+    rows = list(islice(_found(connection, query, rights, places), query.limit)) if places else []
+    if query.after_ms is None:
+        rows.reverse()
+    return [relayed_of(row[:-1], row[-1], host) for row in rows]
 
 
 def _found(
     connection: apsw.Connection, query: SearchQuery, rights: Rights, places: Sequence[int]
 ) -> Iterator[tuple[Any, ...]]:
-    """The newest first: those few that are not in the index yet, and then chapter by chapter."""
+    """What is found, from the end on that is asked for; those few that are not in the index yet are the newest."""
     (indexed_id,) = next(connection.execute(_INDEXED))
     values: dict[str, Any] = {
         "reader": query.reader_id,
         "sender": query.sender_id,
         "after": (query.after_ms or 0) * 1000,
-        "before": (query.before_ms or 0) * 1000,
+        "before": ((query.before_ms or 0) + 1) * 1000,
         "limit": query.limit,
         "indexed": indexed_id,
         "places": json.dumps(places),
+        "place": places[0],
     }
+
+    def rows_of(some: _Some, **more: object) -> Iterator[tuple[Any, ...]]:
+        return iter(connection.execute(_sql(some, query, rights), {**values, **more}))
+
+    if not query.terms:
+        yield from rows_of(_IN_ONE if len(places) == 1 else _ANYWHERE)
+        return
 
     def has_terms(*said: apsw.SQLiteValue) -> bool:
         words = words_of(str(said[0]))
         return all(term.is_in(words) for term in query.terms)
 
     connection.create_scalar_function("has_terms", has_terms, 1, deterministic=True)
-    yield from connection.execute(_sql(_UNINDEXED, "m.id", query, rights), values)
+    if query.after_ms is None:
+        yield from rows_of(_UNINDEXED)
     for chapter in _chapters(connection, query, indexed_id):
         words = f"words : ({' AND '.join(_quoted(chapter, term) for term in query.terms)})"
         ids = [row[0] for row in connection.execute(_WITH_WORDS, (words,))]
         if 0 < len(ids) <= FEW_MESSAGES:
-            yield from connection.execute(_sql(_FEW, "m.id", query, rights), {**values, "ids": json.dumps(ids)})
+            yield from rows_of(_FEW, ids=json.dumps(ids))
         elif ids:
             where = f"place : ({' OR '.join(place_in(chapter, number) for number in places)})"
-            match = {"match": f"{where} AND {words}"}
-            yield from connection.execute(_sql(_MANY, "w.rowid", query, rights), {**values, **match})
+            yield from rows_of(_MANY, match=f"{where} AND {words}")
+    if query.after_ms is not None:
+        yield from rows_of(_UNINDEXED)
 
 
-def _sql(some: tuple[str, str], number: str, query: SearchQuery, rights: Rights) -> str:
-    source, match = some
-    conditions = [match, VISIBLE[rights], NOT_IGNORED]
+def _sql(some: _Some, query: SearchQuery, rights: Rights) -> str:
+    conditions = [some.match, VISIBLE[rights], NOT_IGNORED]
     if query.sender_id is not None:
         conditions.append("m.sender_id = :sender")
     if query.after_ms is not None:
         conditions.append("m.time_us >= :after")
     if query.before_ms is not None:
         conditions.append("m.time_us < :before")
+    order = "DESC" if query.after_ms is None else "ASC"
     return (
-        f"SELECT {COLUMNS}, room.name FROM {source}{JOINS} LEFT JOIN room ON room.id = c.room_id"
-        f" WHERE {' AND '.join(conditions)} ORDER BY {number} DESC LIMIT :limit"
+        f"SELECT {COLUMNS}, room.name FROM {some.source}{JOINS} LEFT JOIN room ON room.id = c.room_id"
+        f" WHERE {' AND '.join(conditions)} ORDER BY {some.number.format(order=order)} {order} LIMIT :limit"
     )
 
 
@@ -105,17 +135,20 @@ def _places(connection: apsw.Connection, query: SearchQuery) -> Sequence[int]:
 
 
 def _chapters(connection: apsw.Connection, query: SearchQuery, last_id: int) -> Iterator[int]:
-    """Those that can hold what is looked for, the newest first. (Times never go back from message to message.)"""
+    """Those that can hold what is looked for, in order. (Times never go back from message to message.)"""
     (first_id,) = next(connection.execute(_FIRST))
-    for chapter in range(chapter_of(last_id), chapter_of(first_id) - 1, -1):
-        row = connection.execute(_BEGINS_US, (chapter * CHAPTER_MESSAGES,)).fetchone()
-        if row is None:
-            continue
-        (begins_us,) = row
-        if query.before_ms is None or begins_us < query.before_ms * 1000:
+    chapters = range(chapter_of(first_id), chapter_of(last_id) + 1)
+    for chapter in chapters if query.after_ms is not None else reversed(chapters):
+        is_early = query.after_ms is not None and _begins_ms(connection, chapter + 1) < query.after_ms
+        is_late = query.before_ms is not None and _begins_ms(connection, chapter) > query.before_ms
+        if not is_early and not is_late:
             yield chapter
-        if query.after_ms is not None and begins_us < query.after_ms * 1000:
-            return
+
+
+def _begins_ms(connection: apsw.Connection, chapter: int) -> float:
+    """When the first message was said that is there from this chapter on."""
+    row = connection.execute(_BEGINS_US, (chapter * CHAPTER_MESSAGES,)).fetchone()
+    return inf if row is None else int(row[0]) // 1000
 
 
 def _quoted(chapter: int, term: Term) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -188,13 +189,14 @@ def test_search(world: World) -> None:
     for reader in readers(world):
         found = [entry for entry in world.readable(reader) if entry.was_said]
         assert got(world.ask(reader, f"SEARCH text={WORD}")) == msgids(found), reader
-        for place in places(world, reader):
-            answer = got(world.ask(reader, f"SEARCH text={WORD};in={world.name_of(reader, place)}"))
+        assert got(world.ask(reader, "SEARCH after=1970-01-01T00:00:00Z")) == msgids(found), reader
+        for place, words in product(places(world, reader), (f"text={WORD};", "")):
+            answer = got(world.ask(reader, f"SEARCH {words}in={world.name_of(reader, place)}"))
             known = is_known(world, reader, place)
             here = msgids(entry for entry in found if entry.place == place)
             assert answer == (here if known else ["INVALID_TARGET"]), (reader, place)
-        for other in world.clients:
-            answer = got(world.ask(reader, f"SEARCH text={WORD};from={other}"))
+        for other, words in product(world.clients, (f"text={WORD};", "")):
+            answer = got(world.ask(reader, f"SEARCH {words}from={other}"))
             assert answer == msgids(entry for entry in found if entry.sender == other), (reader, other)
 
 

@@ -63,14 +63,14 @@ def test_a_store_that_cannot_be_read_costs_the_answer_only(house: House, tmp_pat
     reader = HistoryReader(tmp_path / "none.db", "chat.local", Rights.MEMBERSHIP)
     answerer = HistoryAnswerer(reader, "chat.local")
     me, room = house.hub.account_ids["ann"], house.hub.room_ids["#tea"]
-    for question in (
-        HistoryQuery(me, InRoom(room), "#tea", End.NEWEST, 10),
-        TargetsQuery(me, 0, 10**13, 10),
-        search(house).question,
+    for question, code in (
+        (HistoryQuery(me, InRoom(room), "#tea", End.NEWEST, 10), "MESSAGE_ERROR"),
+        (TargetsQuery(me, 0, 10**13, 10), "MESSAGE_ERROR"),
+        (search(house).question, "INTERNAL_ERROR"),
     ):
         answer = answerer.answer(replace(search(house), question=question))
         assert answer.refusal is not None
-        assert answer.refusal.code == "MESSAGE_ERROR"
+        assert answer.refusal.code == code
     # A file that is no database.
     (tmp_path / "none.db").write_text("x" * 4096)
     assert answerer.answer(search(house)).refusal is not None

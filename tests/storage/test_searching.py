@@ -44,7 +44,9 @@ def found(
 ) -> list[str | None]:
     """The ids of the messages that Alice finds."""
     reader = HistoryReader(path, "h", Rights.MEMBERSHIP)
-    query = SearchQuery(ALICE.id, parse_terms(words), limit, after_ms=after_ms, before_ms=before_ms)
+    query = SearchQuery(
+        ALICE.id, parse_terms(words) if words else (), limit, after_ms=after_ms, before_ms=before_ms
+    )
     return [one.msgid for one in reader.search(query)]
 
 
@@ -80,10 +82,15 @@ def test_chapters(chapters: Path, *, indexed: bool) -> None:
     assert found(chapters, '"kettle numb"*', limit=3) == ["m3", "m4", "m5"]
     assert found(chapters, "number1") == ["m1"]
     assert found(chapters, "pot") == []
-    assert found(chapters, "kettle", after_ms=IDS[1], before_ms=IDS[3]) == ["m2", "m3"]
-    assert found(chapters, "kettle", after_ms=IDS[2]) == ["m3", "m4", "m5"]
-    assert found(chapters, "kettle", before_ms=IDS[2]) == ["m1", "m2"]
-    assert found(chapters, "kettle", before_ms=1) == []
+    for words in ("kettle", ""):
+        assert found(chapters, words, after_ms=IDS[1], before_ms=IDS[3]) == ["m2", "m3", "m4"]
+        assert found(chapters, words, after_ms=IDS[1] + 1, before_ms=IDS[3] - 1) == ["m3"]
+        assert found(chapters, words, after_ms=IDS[2]) == ["m3", "m4", "m5"]
+        assert found(chapters, words, after_ms=IDS[0] + 1, limit=2) == ["m2", "m3"]
+        assert found(chapters, words, before_ms=IDS[2]) == ["m1", "m2", "m3"]
+        assert found(chapters, words, before_ms=IDS[4], limit=2) == ["m4", "m5"]
+        assert found(chapters, words, before_ms=0) == []
+        assert found(chapters, words, after_ms=IDS[4] + 1) == []
 
 
 def test_the_index_comes_behind_in_pieces(tmp_path: Path) -> None:
