@@ -104,7 +104,7 @@ def _ask_at_start(chat: Chat) -> bool:
 
 def _ask_for_unread_in_rooms(chat: Chat, why: Why, besides: str = "") -> int:
     """How much is unread in our rooms; in how many we ask."""
-    known = [room for room in chat.rooms.names() if chat.history.markers.get(fold(room))]
+    known = [room for room in chat.rooms.names() if fold(room) in chat.history.markers]
     asked = [room for room in known if fold(room) != fold(besides)]
     for room in asked:
         _ask_since_marker(chat, why, room)

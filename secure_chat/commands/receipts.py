@@ -37,7 +37,7 @@ def tell_of_sharing(ctx: Context) -> None:
     if sharing and not session.has(Capability.CHATHISTORY):
         text = (
             "Another of your clients looks the same from here, so that what one has not received may come twice to"
-            f" the other; give each a name of its own: log in as {name}@laptop, {name}@phone and so on"
+            f" the other, or be lost; give each a name of its own: log in as {name}@laptop, {name}@phone and so on"
         )
         ctx.tell(Message("NOTICE", (name, text), ctx.settings.server))
 

@@ -24,7 +24,7 @@ from secure_chat.protocol.message import Message
 SWEEP_SECONDS = 0.5
 RETRY_SECONDS = 0.05
 """How often lines that had to wait are tried again."""
-STOP_SECONDS = 5.0
+STOP_SECONDS = 3.0
 HANG_UP_SECONDS = 1.0
 """How long a stopping server waits for a peer that has been told everything."""
 log = logging.getLogger("secure_chat.net")

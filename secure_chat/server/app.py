@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -59,7 +60,10 @@ WORKERS = 1
 FREE_POINTS = 0.05
 """Even commands that cost nothing must not come without end."""
 GOODBYE = "Server is shutting down"
-STOP_SECONDS = 6.0
+STOP_SECONDS = 4.5
+DISK_SECONDS = 6.0
+"""How long the end waits for a disk that does not answer."""
+LAST_SECONDS = 0.5
 RENEWAL_SECONDS = 6 * 3600.0
 EXIT_BUG = 70
 EXIT_DISK = 74
@@ -181,7 +185,8 @@ class Server:
             CodeFile(self._home, self._put, self._ending).start()
 
     def stop(self) -> None:
-        """Accept nobody more, finish the tick, flush to clients, say goodbye; at most STOP_SECONDS.
+        """Accept nobody more, finish the tick, flush to clients, say goodbye: at most STOP_SECONDS, and what the
+        disk takes.
 
         If the disk hangs the dispatcher does not come to an end, and the store is in use: the process ends at once,
         with EXIT_DISK. What was echoed is on the disk already.
@@ -190,13 +195,14 @@ class Server:
         self._listener.close()
         self._control.close()
         self._dispatcher.stop(GOODBYE)
-        self._dispatcher.join(STOP_SECONDS)
+        self._dispatcher.join(DISK_SECONDS)
+        ends_at = time.monotonic() + STOP_SECONDS
         for worker in self._workers:
             worker.stop()
         for worker in self._workers:
-            worker.thread.join(STOP_SECONDS)
-        self._pool.close(wait_seconds=1.0)
-        self._history.close(wait_seconds=1.0)
+            worker.thread.join(ends_at - time.monotonic())
+        self._pool.close(wait_seconds=LAST_SECONDS)
+        self._history.close(wait_seconds=LAST_SECONDS)
         if self._dispatcher.is_alive:
             log.critical("the disk does not answer; ending without closing the database, which repairs itself")
             logs.flush()

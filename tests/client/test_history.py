@@ -104,9 +104,10 @@ def test_what_is_unread_in_other_rooms_is_counted() -> None:
     talk.server(f":{ME} JOIN #new ivan :ivan", ":stub MARKREAD #new *")
     talk.answer_pings(talk.server(f":stub PONG stub :{ping.params[0]}"))
     questions = asked(talk)
-    assert [message.params[:3] for message in questions[:2]] == [
+    assert [message.params[:3] for message in questions[:3]] == [
         ("LATEST", "#lobby", "*"),
         ("LATEST", "#tea", "timestamp=2026-11-20T09:00:00.000Z"),
+        ("LATEST", "#new", "*"),
     ]
     talk.texts()
     talk.server(*batch(questions[1].tags["label"], ("m1", "one"), ("m2", "two")))

@@ -28,7 +28,7 @@ CAPABILITIES = (
     "sasl server-time",
     "batch message-tags sasl server-time",
     "batch echo-message message-tags sasl server-time",
-    "account-tag echo-message message-tags sasl secure-chat.internal/self-message server-time",
+    "account-tag echo-message message-tags sasl server-time znc.in/self-message",
 )
 POLL_SECONDS = 0.05
 ABORTING = struct.pack("ii", 1, 0)
@@ -209,6 +209,7 @@ class Rover:
         line, now = client.line(), time.monotonic()
         if line is None:
             raise EOFError
+        assert " NAK " not in line, line
         client.seen.clear()
         if found := _RECEIPT.search(line):
             if answers:

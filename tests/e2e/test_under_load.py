@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.e2e.storm import WITH_REPLAY, Storm
 
 STOP_SECONDS = 5.0
 LAST = "the-last"
+SMALL_BYTES, POSTS, POSTS_AT_ONCE = 4_096, 13_000, 500
 pytestmark = pytest.mark.once
 needs_strace = pytest.mark.skipif(
     shutil.which("strace") is None, reason="strace is not installed (apt install strace)"
@@ -50,6 +52,18 @@ def test_what_was_echoed_when_it_stops_was_delivered_or_is_replayed(home: Path, 
     shown = {seen.post for seen in storm.listener.log.seen()}
     first = kept.posts.index(storm.listener.log.connections[0][0].post)
     assert [post for post in kept.posts[first:] if post not in shown] == []
+
+
+def test_it_stops_in_time_though_somebody_does_not_read(server: ServerProcess) -> None:
+    """What is pending for him is more than the system takes."""
+    deaf, alice = log_in(server, "bob"), log_in(server, "alice", capabilities="sasl")
+    deaf.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BYTES)
+    for _ in range(POSTS // POSTS_AT_ONCE):
+        alice.send(*[f"PRIVMSG #lobby :{'x' * 420}"] * POSTS_AT_ONCE)
+        alice.barrier()
+    begun = time.monotonic()
+    assert server.stop() == 0
+    assert time.monotonic() - begun < STOP_SECONDS
 
 
 def rage(storm: Storm, start: Start, injected: str) -> ServerProcess:
