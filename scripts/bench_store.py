@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -36,11 +37,16 @@ from secure_chat.net import operations as op  # noqa: E402
 from secure_chat.protocol.message import parse  # noqa: E402
 from secure_chat.protocol.relay import Relayed  # noqa: E402
 from secure_chat.protocol.search import parse_terms  # noqa: E402
+from secure_chat.server.certificates import create  # noqa: E402
+from secure_chat.server.home import Home  # noqa: E402
 from secure_chat.storage.chapters import chapter_of, index_rest, place_in, words_in  # noqa: E402
 from secure_chat.storage.database import open_database  # noqa: E402
 from secure_chat.storage.history import HistoryReader  # noqa: E402
 from secure_chat.storage.sqlite import SqliteStore  # noqa: E402
 from tests.conversation.house import House  # noqa: E402
+from tests.e2e.crowd import add_people  # noqa: E402
+from tests.e2e.irc_client import log_in  # noqa: E402
+from tests.e2e.server_process import ServerProcess  # noqa: E402
 
 ROOMS, PEOPLE, SENDERS = 200, 50, 32
 ROOMS_EACH = ROOMS // SENDERS
@@ -48,6 +54,7 @@ WORDS = [f"word{number}" for number in range(5_000)]
 COMMON = "hello"
 TICK_MESSAGES = 1_000
 POSTS, POSTING_RUNS = 20_000, 3
+TLS_ROUNDS = 200
 SYNCS = 300
 REPETITIONS = 40
 SQLITE_CHECKPOINT_PAGES = 1_000
@@ -170,6 +177,30 @@ def acknowledged_posts(path: Path) -> float:
     return rate
 
 
+def posts_over_tls(folder: Path) -> float:
+    """The same from a server of its own, over TLS. The clients are Python and share the machine."""
+    home = Home(folder / "home")
+    home.make()
+    home.config.write_text("[passwords]\nbcrypt_rounds = 4\n")
+    create(home.certs, now=datetime.now(UTC))
+    tokens = add_people(home.path, [f"sender{number}" for number in range(SENDERS)])
+    server = ServerProcess(home.path).wait_until_ready()
+    try:
+        clients = {name: log_in(server, name, token, "echo-message sasl") for (name, _), token in tokens.items()}
+        for name, client in clients.items():
+            client.send(f"JOIN #{name}")
+            client.barrier()
+        begun = time.perf_counter()
+        for _ in range(TLS_ROUNDS):
+            for name, client in clients.items():
+                client.send(f"PRIVMSG #{name} :{text()}")
+            for client in clients.values():
+                client.expect(" PRIVMSG ")
+        return TLS_ROUNDS * SENDERS / (time.perf_counter() - begun)
+    finally:
+        server.stop()
+
+
 def posting(folder: Path, path: Path) -> None:
     """Both in turn, each on a copy of its own."""
     never_moved = partial(raw_inserts, checkpoint_pages=0)
@@ -262,6 +293,7 @@ def measure(folder: Path, messages: int) -> None:
         query = SearchQuery(who, parse_terms(words), 100)
         print(what, timed(lambda query=query: reader.search(query)))  # type: ignore[misc]
     posting(folder, path)
+    print(f"acknowledged posts over TLS, with clients on the same machine: {posts_over_tls(folder):.0f}/s")
     forgetting(path)
     print(f"most memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
 
