@@ -171,8 +171,10 @@ def acknowledged_posts(path: Path) -> float:
     for start in range(0, POSTS, SENDERS):
         outcomes = house.engine.tick(lines[start : start + SENDERS])
         assert all(outcome.operations for outcome in outcomes)
-    index_rest(open_database(path))  # what is not in it yet
+    connection = open_database(path)
+    index_rest(connection)  # what is not in it yet
     rate = POSTS / (time.perf_counter() - begun)
+    connection.close()
     house.stop()
     return rate
 

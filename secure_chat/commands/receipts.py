@@ -25,7 +25,7 @@ def find_position(ctx: Context) -> None:
     if known is None:
         newest = max(positions.values(), key=lambda position: position.message_id, default=Position(0, 0))
         known = Position(newest.message_id, ctx.now_us)
-        # Written a little later: where the disk fails people still get in.
+        # Written in the next tick: where the disk fails people still get in.
         ctx.add(PositionMoved(account_id, device, known))
     ctx.change_session(device=device, proven_id=known.message_id)
 

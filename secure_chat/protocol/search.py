@@ -34,10 +34,8 @@ class Term:
         """Whether they follow each other among these words (of `words_of`)."""
         *begin, last = self.words
         for place in range(len(words) - len(begin)):
-            found = words[place + len(begin)]
-            if (found.startswith(last) if self.prefix else found == last) and words[
-                place : place + len(begin)
-            ] == begin:
+            *before, found = words[place : place + len(self.words)]
+            if before == begin and (found.startswith(last) if self.prefix else found == last):
                 return True
         return False
 

@@ -192,11 +192,13 @@ def _merge(connection: apsw.Connection, _effect: fx.Forgot) -> None:
     pages = -MERGED_PAGES if begins else MERGED_PAGES
     connection.execute("INSERT INTO message_words (message_words, rank) VALUES ('merge', ?)", (pages,))
     is_done = connection.total_changes() - before < 2
-    if is_done and connection.execute(_HAS_TOMBSTONES, (FIRST_TOMBSTONE_PAGE,)).fetchone() is not None:
-        # What was merged had been begun before the last of them: once more.
-        _set_state(connection, Left.INDEX)
+    if not is_done:
+        left = Left.MERGING
+    elif connection.execute(_HAS_TOMBSTONES, (FIRST_TOMBSTONE_PAGE,)).fetchone() is not None:
+        left = Left.INDEX  # what was merged had been begun before the last of them: once more
     else:
-        _set_state(connection, Left.FILES if is_done else Left.MERGING)
+        left = Left.FILES
+    _set_state(connection, left)
 
 
 def _end(connection: apsw.Connection, _effect: fx.Forgot) -> None:

@@ -43,8 +43,7 @@ def copy_database(source: Path, target: Path) -> None:
         with writer.backup("main", reader, "main") as copying:
             while not copying.done:
                 copying.step(STEP_PAGES)
-                # Else a commit of the server waits for all of it at the end (p99 of posts 2.7 times the usual one
-                # while backups are made, instead of 1.5 to 1.9 times).
+                # Else a commit of the server waits for all of it at the end.
                 os.fdatasync(handle)
         reader.execute("COMMIT")
     finally:

@@ -95,6 +95,13 @@ def shake_hands(peer: socket.socket, channel: TlsChannel) -> bytes:
     return channel.outgoing()
 
 
+def greet(peer: socket.socket, channel: TlsChannel, lines: bytes = HELLO) -> None:
+    """The first lines come with the end of the handshake."""
+    last = shake_hands(peer, channel)
+    channel.write(lines)
+    peer.sendall(last + channel.outgoing())
+
+
 def test_lines_that_come_with_the_end_of_the_handshake_and_the_goodbye_are_reported(bench: Bench) -> None:
     peer, channel = bench.connect()
     last = shake_hands(peer, channel)
@@ -169,9 +176,7 @@ def test_the_time_to_log_in_does_not_run_while_the_dispatcher_has_no_place(tmp_p
     bench = Bench(tmp_path / "certs", HURRIED)
     bench.takes_lines = False
     peer, channel = bench.connect()
-    last = shake_hands(peer, channel)
-    channel.write(HELLO)
-    peer.sendall(last + channel.outgoing())
+    greet(peer, channel)
     wait_for(lambda: bench.refused)
     swept = time.monotonic() + 2 * SWEEP_SECONDS
     wait_for(lambda: time.monotonic() > swept)
@@ -188,9 +193,7 @@ def test_the_time_to_log_in_does_not_run_while_the_dispatcher_stands_still(tmp_p
     bench = Bench(tmp_path / "certs", HURRIED)
     bench.stands_still = True
     peer, channel = bench.connect()
-    last = shake_hands(peer, channel)
-    channel.write(HELLO)
-    peer.sendall(last + channel.outgoing())
+    greet(peer, channel)
     wait_for(lambda: "Received" in bench.kinds())
     swept = time.monotonic() + 3 * SWEEP_SECONDS
     wait_for(lambda: time.monotonic() > swept)
@@ -204,9 +207,7 @@ def test_the_time_to_log_in_does_not_run_while_the_dispatcher_stands_still(tmp_p
 def test_the_time_to_log_in_runs_for_who_sends_too_fast(tmp_path: Path) -> None:
     bench = Bench(tmp_path / "certs", HURRIED, cost=1_000.0)
     peer, channel = bench.connect(exempt=False)
-    last = shake_hands(peer, channel)
-    channel.write(HELLO * 2)
-    peer.sendall(last + channel.outgoing())
+    greet(peer, channel, HELLO * 2)
     assert heard(peer, channel) == b"ERROR :Registration timed out: log in sooner\r\n"
     peer.close()
     bench.close()

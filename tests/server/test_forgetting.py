@@ -83,12 +83,18 @@ def test_a_round_a_day(house: House) -> None:
     assert due_in_us(house) == forgetting.BUSY_PAUSE_US
 
 
-@pytest.mark.usefixtures("alice")
-def test_the_tool_does_not_wait_for_ever(house: House) -> None:
-    """While a reader keeps the old state it is told that it goes on; who asks again is told of the end."""
+def old_reader(house: House) -> apsw.Connection:
+    """Somebody who keeps the state as it is, with all that was said, until it is closed."""
     reader = apsw.Connection(str(house.path), flags=apsw.SQLITE_OPEN_READONLY)
     reader.execute("BEGIN")
     assert next(reader.execute("SELECT count(*) FROM message")) == (30,)
+    return reader
+
+
+@pytest.mark.usefixtures("alice")
+def test_the_tool_does_not_wait_for_ever(house: House) -> None:
+    """While a reader keeps the old state it is told that it goes on; who asks again is told of the end."""
+    reader = old_reader(house)
     answers = begin(house)
     for _ in range(20):
         house.pass_time(0.1)
@@ -107,9 +113,7 @@ def test_the_tool_does_not_wait_for_ever(house: House) -> None:
 @pytest.mark.usefixtures("alice")
 def test_a_clock_put_back_holds_up_nothing(house: House) -> None:
     """Neither the next step nor who waits for the end waits until it is again as late as it was."""
-    reader = apsw.Connection(str(house.path), flags=apsw.SQLITE_OPEN_READONLY)
-    reader.execute("BEGIN")
-    assert next(reader.execute("SELECT count(*) FROM message")) == (30,)
+    reader = old_reader(house)
     answers = begin(house)
     house.work([])
     house.now_us -= 3_600_000_000
