@@ -97,7 +97,7 @@ def test_private_messages_wait_for_who_is_offline_across_a_restart(start: Start)
     first.stop()
     second = start().wait_until_ready()
     ivan = log_in(second, "Иван")
-    ivan.expect("письмо 2")
+    ivan.expect_missed("письмо 2")
     letters = [line for line in ivan.seen if "письмо" in line]
     assert [line[-1] for line in letters] == ["0", "1", "2"]
     ivan.send("QUIT")
