@@ -9,7 +9,6 @@ and all sizes together have to be the size of the file. What does not fit is ref
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import tarfile
 from collections.abc import Iterator, Mapping
@@ -29,8 +28,6 @@ SMALL_BYTES = 1024 * 1024
 BLOCK_BYTES = tarfile.BLOCKSIZE
 END_BYTES = 2 * BLOCK_BYTES
 PIECE_BYTES = 1024 * 1024
-SYNC_BYTES = 16 * 1024 * 1024
-"""What is written is sent to the disk in such pieces: a server's commit must not wait for all of it at once."""
 
 
 class ArchiveUnusable(SecureChatError):
@@ -64,28 +61,39 @@ class _Format(msgspec.Struct):
 
 
 class ArchiveWriter:
-    """Writes an archive into `file`, which is empty. One thread. Raises OSError."""
+    """Writes an archive into `file`, which is empty and open for reading, too. One thread. Raises OSError."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._unsynced_bytes = 0
         self.members: dict[str, Member] = {}
         file.write(bytes(BLOCK_BYTES + MANIFEST_BYTES))
 
-    def add(self, name: str, source: BinaryIO, size: int) -> None:
-        """Add `size` bytes of `source` as the member `name`."""
-        self._file.write(_header(name, size))
+    def begin(self) -> int:
+        """Where the contents of the next member begin: somebody else may write them there now, see `take_in`."""
+        self._file.write(bytes(BLOCK_BYTES))
+        self._file.flush()
+        return self._file.tell()
+
+    def take_in(self, name: str, start: int) -> None:
+        """Make what was written from `start` to the end of the file the member `name`."""
+        self._file.seek(start)
         digest = hashlib.sha256()
-        for piece in _pieces(source, size):
+        size = 0
+        while piece := self._file.read(PIECE_BYTES):
             digest.update(piece)
-            self._file.write(piece)
-            self._sync_at_times(len(piece))
+            size += len(piece)
         self._file.write(bytes(-size % BLOCK_BYTES))
+        end = self._file.tell()
+        self._file.seek(start - BLOCK_BYTES)
+        self._file.write(_header(name, size))
+        self._file.seek(end)
         self.members[name] = Member(size, digest.hexdigest())
 
-    def add_bytes(self, name: str, data: bytes) -> None:
+    def add(self, name: str, data: bytes) -> None:
         """Add `data` as the member `name`."""
-        self.add(name, io.BytesIO(data), len(data))
+        start = self.begin()
+        self._file.write(data)
+        self.take_in(name, start)
 
     def finish(self, manifest: Manifest) -> None:
         """Write the end and the manifest, with all that was added, and sync it all."""
@@ -96,13 +104,6 @@ class ArchiveWriter:
         self._file.write(msgspec.json.encode(whole).ljust(MANIFEST_BYTES))
         self._file.flush()
         os.fsync(self._file.fileno())
-
-    def _sync_at_times(self, written_bytes: int) -> None:
-        self._unsynced_bytes += written_bytes
-        if self._unsynced_bytes >= SYNC_BYTES:
-            self._file.flush()
-            os.fdatasync(self._file.fileno())
-            self._unsynced_bytes = 0
 
 
 class ArchiveReader:
@@ -208,14 +209,3 @@ def _header(name: str, size: int) -> bytes:
     info = tarfile.TarInfo(name)
     info.size, info.mode = size, 0o600
     return info.tobuf(tarfile.GNU_FORMAT, "ascii", "strict")
-
-
-def _pieces(source: BinaryIO, size: int) -> Iterator[bytes]:
-    left = size
-    while left:
-        piece = source.read(min(left, PIECE_BYTES))
-        if not piece:
-            text = "a file became shorter while it was backed up"
-            raise OSError(text)
-        left -= len(piece)
-        yield piece

@@ -4,8 +4,8 @@ The tool's process does all of it, as its own user: it reads the home's files an
 `storage.snapshot`), so a server is not even asked. What is written stands in a folder beside the target, named
 `TARGET.incomplete-…`, until it is whole and on the disk; only then it gets its name.
 
-Measured with a million messages (268 MB) on an SSD and two cores, 330 posts a second in a room of ten: 3.8 s, the
-posts' p99 18 ms before and 18 to 26 ms meanwhile, the WAL at most 21 MiB.
+Measured with a million messages (278 MB) on an SSD, the server on one of two cores, 100 posts a second: 10 s, the
+posts' p99 2.0 to 2.2 ms before and 2.1 to 3.4 ms meanwhile, the WAL 30 MB afterwards.
 """
 
 from __future__ import annotations
@@ -88,26 +88,24 @@ def make_backup(home: Home, target: Path, wanted: Wanted, *, now: datetime) -> M
 
 def _make_in(folder: Path, home: Home, wanted: Wanted, now: datetime) -> Made:
     """Make the archive in `folder`, under the name that the folder was made for."""
-    copy = folder / DATABASE
-    copy_database(home.database, copy)
-    store, bad = examine_copy(copy, str(home.database))
-    if bad is not None:
-        text = f"{bad.text} {bad.remedy} (A backup of it could not be restored, so none was made.)"
-        raise BackupFailed(text)
-    secrets = _secrets(home, wanted, store)
     path = folder / folder.name.rpartition(INCOMPLETE)[0]
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(handle, "wb") as file:
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(handle, "w+b") as file:
         writer = ArchiveWriter(file)
-        with copy.open("rb") as database:
-            writer.add(DATABASE, database, copy.stat().st_size)
+        start = writer.begin()
+        copy_database(home.database, path, start)
+        store, bad = examine_copy(path, str(home.database), start)
+        if bad is not None:
+            text = f"{bad.text} {bad.remedy} (A backup of it could not be restored, so none was made.)"
+            raise BackupFailed(text)
+        secrets = _secrets(home, wanted, store)
+        writer.take_in(DATABASE, start)
         if (config := _read_small(wanted.config_file)) is not None:
-            writer.add_bytes(CONFIG, config)
+            writer.add(CONFIG, config)
         version, made = metadata.version("secure-chat"), f"{now:%Y-%m-%dT%H:%M:%SZ}"
         manifest = Manifest(FORMAT, version, store.schema, made, dict(writer.members))
         if wanted.passphrase is not None and secrets:
-            sealed = seal(msgspec.json.encode(secrets), wanted.passphrase, manifest.bound())
-            writer.add_bytes(SECRETS, sealed)
+            writer.add(SECRETS, seal(msgspec.json.encode(secrets), wanted.passphrase, manifest.bound()))
         writer.finish(manifest)
     return Made(path.stat().st_size, manifest, store.accounts, frozenset(secrets))
 
@@ -156,10 +154,9 @@ def _require_free_name(target: Path) -> None:
 
 
 def _require_room(home: Home, target: Path) -> None:
-    """For the copy of the database and the archive that is made of it."""
     wal = home.database.with_name(home.database.name + "-wal")
     size = home.database.stat().st_size + (wal.stat().st_size if wal.exists() else 0)
-    needed, free = 2 * size + SPARE_BYTES, shutil.disk_usage(target.parent).free
+    needed, free = size + SPARE_BYTES, shutil.disk_usage(target.parent).free
     if free < needed:
         text = f"A backup needs {needed // 2**20:,} MiB, and {free // 2**20:,} MiB are free in {target.parent}"
         raise BackupFailed(text)

@@ -19,6 +19,7 @@ from secure_chat.server.lock_holder import holder_of
 from secure_chat.server.store_check import RESTORE, judge_contents
 from secure_chat.storage.consistency import damages, orphans
 from secure_chat.storage.database import APPLICATION_ID, schema_scripts
+from secure_chat.storage.offset_vfs import database_at
 from secure_chat.storage.snapshot import copy_database
 
 IN_USE_SECONDS = 2.0
@@ -73,11 +74,13 @@ def examine_store(home: Home, *, thorough: bool = False) -> Generator[Finding, N
     return store
 
 
-def examine_copy(path: Path, shown: str) -> tuple[Store, Finding | None]:
-    """What the database at `path` says, which nobody else uses, and its first problem; that calls it `shown`."""
+def examine_copy(path: Path, shown: str, start: int = 0) -> tuple[Store, Finding | None]:
+    """What the database in the file `path` says, from the byte `start` on, which nobody else uses, and its first
+    problem; that calls it `shown`.
+    """
     store = Store()
     try:
-        with contextmanager(_connected)(path, UNUSED) as connection:
+        with database_at(start) as vfs, contextmanager(_connected)(path, UNUSED, vfs) as connection:
             if (finding := _judge_schema(connection, shown)) is not None:
                 return store, finding
             store = _read(connection)
@@ -125,9 +128,9 @@ def _require_room(path: Path, folder: Path) -> None:
         raise NoRoom(text)
 
 
-def _connected(path: Path, options: str) -> Iterator[apsw.Connection]:
+def _connected(path: Path, options: str, vfs: str = "") -> Iterator[apsw.Connection]:
     flags = apsw.SQLITE_OPEN_URI | (apsw.SQLITE_OPEN_READWRITE if "=rw" in options else apsw.SQLITE_OPEN_READONLY)
-    connection = apsw.Connection(f"{path.resolve().as_uri()}?{options}", flags=flags)
+    connection = apsw.Connection(f"{path.resolve().as_uri()}?{options}", flags=flags, vfs=vfs or None)
     try:
         # It may be anybody's: of a backup that was handed around.
         connection.execute("PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON")

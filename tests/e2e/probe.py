@@ -35,6 +35,8 @@ class Probe:
             while not last.is_set() or len(arrived) < len(sent):
                 line = self._receiver.line()
                 assert line is not None
+                if line.startswith("PING "):
+                    self._receiver.send(f"PONG {line.removeprefix('PING ')}")
                 if _PROBE.search(line):
                     arrived.append(time.perf_counter())
 
