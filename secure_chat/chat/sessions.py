@@ -49,8 +49,8 @@ class Session:
     once it has authenticated. `password` waits from PASS to the end of registration. `sasl` and
     `new_password` hold the chunks of an AUTHENTICATE or PASSWORD under way. `waiting`: an answer from another
     thread is due, and no line is processed before. `replay`: missed messages are still being given, and what is
-    said now waits for its turn. `device` is the one that the login names; from WELCOMED on its `device_key`.
-    `proven_id`: everything up to this message has been received.
+    said now waits for its turn. `named_device` is what the login calls the device, `device` what it is known by
+    (its `device_key`), from WELCOMED on. `proven_id`: everything up to this message has been received.
     `token` is the digest of the device's token that it logged in with, or was given; None without one.
     """
 
@@ -66,6 +66,7 @@ class Session:
     realname: str = ""
     account_id: int | None = None
     epoch: int = 0
+    named_device: str | None = None
     device: str | None = None
     password: Secret | None = field(default=None, repr=False)
     sasl: Chunks | None = field(default=None, repr=False)

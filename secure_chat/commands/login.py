@@ -78,9 +78,7 @@ def start_login(
         return None
     if identity.code is not None and account is None and _apply_with_code(ctx, purpose, identity, credentials):
         return None
-    if not session.welcomed:  # from then on it has its device
-        ctx.change_session(device=identity.device)
-    ctx.change_session(waiting=True)
+    ctx.change_session(named_device=identity.device, waiting=True)
     ctx.add(
         CheckPassword(
             session.id,
@@ -130,7 +128,7 @@ def _apply_with_code(ctx: Context, purpose: str, identity: Identity, credentials
         require_strong(ctx.settings, credentials.password.reveal(), name)
     except (InvalidName, WeakPassword) as error:
         raise refusal(purpose, str(error), "INVALID_CREDENTIALS") from None
-    ctx.change_session(device=identity.device)
+    ctx.change_session(named_device=identity.device)
     ask_for_hash(ctx, purpose, Application(name, credentials.password, code.digest))
     return True
 
@@ -151,8 +149,8 @@ def _opened_by_token(
         raise CommandError("You are logged in as somebody else already", Numeric.ERR_SASLALREADY)
     if ctx.now_us - device.seen_us > SEEN_AGAIN_US or device.address != session.address:
         ctx.add(DeviceSet(replace(device, seen_us=ctx.now_us, address=session.address)))
-    if not session.welcomed:
-        ctx.change_session(device=device.name, token=device.digest)
+    if not session.welcomed:  # from then on it has its device
+        ctx.change_session(named_device=device.name, token=device.digest)
     return account
 
 

@@ -19,7 +19,7 @@ def find_position(ctx: Context) -> None:
     """
     session, account_id = ctx.session, ctx.account.id
     token = ctx.hub.devices.get(session.token) if session.token is not None else None
-    device = device_key(token, session.device, session.user, session.capabilities)
+    device = device_key(token, session.named_device, session.user, session.capabilities)
     positions = ctx.hub.positions.get(account_id, {})
     known = positions.get(device)
     if known is None:
@@ -45,7 +45,7 @@ def tell_of_sharing(ctx: Context) -> None:
 def receipt_proven(ctx: Context, message_id: int) -> None:
     """A session has received everything up to this message. Of those that share a device the slowest counts."""
     session = ctx.session
-    if not session.welcomed or session.device is None or message_id <= session.proven_id:
+    if session.device is None or message_id <= session.proven_id:
         return
     ctx.change_session(proven_id=message_id)
     account_id, device = ctx.account.id, session.device

@@ -13,6 +13,7 @@ from secure_chat.storage.database import schema_scripts
 RESTORE = (
     "Stop the server, keep a copy of the whole folder, and go back to a backup: secure-chat restore FILE --home DIR"
 )
+MEND_INDEX = "Only the search is wrong. Stop the server, then: secure-chat check --mend-index"
 SHOWN = 5
 """So many of a kind are named; the others are counted."""
 
@@ -66,9 +67,10 @@ def _judge_index(connection: apsw.Connection) -> Iterator[Finding]:
         (index.stray, "are in the index for searching, and are no messages"),
     ):
         if numbers:
-            what = f"{len(numbers)} messages (numbers {_listed(numbers)} in the table) {text}."
-            yield problem(what, "Only the search is wrong. Stop the server, then: secure-chat check --mend-index")
-    if not (index.missing or index.stray or index.other_words):
+            yield problem(f"{len(numbers)} messages (numbers {_listed(numbers)} in the table) {text}.", MEND_INDEX)
+    if index.ahead:
+        yield problem("What is said next could not be found by searching: the index would skip it.", MEND_INDEX)
+    if not (index.missing or index.stray or index.other_words or index.ahead):
         yield ok("The index for searching has the words of each message, and no others.")
 
 

@@ -105,8 +105,10 @@ class Checkpointer:
             rest = _move_most(connection)
             if rest <= REST_PAGES or pages > FORCED_PAGES:
                 connection.set_busy_timeout(FORCED_MS if pages > FORCED_PAGES else 0)
-                connection.execute("PRAGMA wal_checkpoint(RESTART)")
-                connection.set_busy_timeout(0)
+                try:
+                    connection.execute("PRAGMA wal_checkpoint(RESTART)")
+                finally:
+                    connection.set_busy_timeout(0)
         elif pages > PASSIVE_PAGES and rest:
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
         elif is_quiet and self._wal.exists() and self._wal.stat().st_size > FILE_BYTES:

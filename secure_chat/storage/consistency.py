@@ -37,6 +37,7 @@ _GAPS = (
 )
 _PRUNES = "SELECT 1 FROM pragma_table_info('conversation') WHERE name = 'first_sequence'"
 _MISSING = f"SELECT id FROM message WHERE {SEARCHED} AND {_INDEXED} EXCEPT SELECT rowid FROM {INDEX}"
+_AHEAD = "SELECT indexed_id > coalesce((SELECT max(id) FROM message), 0) FROM tick"
 _STRAY = f"SELECT rowid FROM {INDEX} EXCEPT SELECT id FROM message WHERE {SEARCHED}"
 _COUNTS = "SELECT term, col, doc, cnt FROM temp."
 _PLACES = "SELECT doc, col, offset FROM temp.{}_at WHERE term = ?1"
@@ -56,12 +57,14 @@ class Gap:
 @dataclass(frozen=True, slots=True)
 class Index:
     """How the index of words differs from the messages: numbers (message.id) of those that are not in it, of what
-    is in it and is no message, and of messages that are there with other words.
+    is in it and is no message, and of messages that are there with other words. `ahead`: the next messages would
+    be taken for some that are in it.
     """
 
     missing: list[int]
     stray: list[int]
     other_words: list[int]
+    ahead: bool
 
 
 def damages(connection: apsw.Connection) -> list[str]:
@@ -117,7 +120,8 @@ def compare_index(connection: apsw.Connection) -> Index:
         connection.execute(f"CREATE VIRTUAL TABLE temp.{name}_words USING fts5vocab({table}, col)")
         connection.execute(f"CREATE VIRTUAL TABLE temp.{name}_at USING fts5vocab({table}, instance)")
     other = {message for term in _differing_terms(connection) for message in _differing_in(connection, term)}
-    return Index(missing, stray, sorted(other - {*missing, *stray}))
+    (ahead,) = next(connection.execute(_AHEAD))
+    return Index(missing, stray, sorted(other - {*missing, *stray}), bool(ahead))
 
 
 def _differing_terms(connection: apsw.Connection) -> Iterator[str]:
