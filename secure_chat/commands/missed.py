@@ -19,7 +19,7 @@ from secure_chat.protocol.names import is_room
 from secure_chat.protocol.relay import Relayed, format_time
 
 PAGE_MESSAGES = 200
-ACTION = "\x01ACTION "
+ACTION = "\x01ACTION"
 FAILURES_LIMIT = 10
 """How often in succession a page may fail to be read; a second lies between."""
 FAILED_TEXT = "The server could not read what you missed; connect again to get it"
@@ -168,8 +168,8 @@ def _with_time(line: Message, time_us: int) -> Iterator[Message]:
     """
     target, text = line.params
     when = f"[{format_time(time_us)[:16].replace('T', ' ')} UTC]"
-    is_action = text.startswith(ACTION)
-    timed = f"{ACTION}{when} {text.removeprefix(ACTION)}" if is_action else f"{when} {text}"
+    is_action = text.startswith((f"{ACTION} ", f"{ACTION}\x01"))
+    timed = f"{ACTION} {when}{text.removeprefix(ACTION)}" if is_action else f"{when} {text}"
     whole = Message(line.command, (target, timed), line.source, line.tags)
     if whole.body_bytes() <= LINE_LIMIT_BYTES:
         yield whole
