@@ -38,13 +38,13 @@ def ensure_name_is_free(ctx: Context, name: str) -> str:
     return spelled
 
 
-@operation("user check")
+@operation("user check", "name")
 def user_check(ctx: Context, request: dict[str, Any]) -> None:
     """Whether a name could be added: asked before a password is."""
     ctx.answer["name"] = ensure_name_is_free(ctx, request["name"])
 
 
-@operation("user add")
+@operation("user add", "name", "password_hash")
 def user_add(ctx: Context, request: dict[str, Any]) -> None:
     """Add an account; the password comes as a hash."""
     name = ensure_name_is_free(ctx, request["name"])
@@ -63,7 +63,7 @@ def user_add(ctx: Context, request: dict[str, Any]) -> None:
     ctx.answer["name"] = name
 
 
-@operation("user passwd")
+@operation("user passwd", "name", "password_hash")
 def user_passwd(ctx: Context, request: dict[str, Any]) -> None:
     """Set somebody's password: ends all its sessions."""
     account = account_named(ctx, request["name"])
@@ -91,7 +91,7 @@ def user_list(ctx: Context, request: dict[str, Any]) -> None:
     ]
 
 
-@operation("user disable")
+@operation("user disable", "name")
 def user_disable(ctx: Context, request: dict[str, Any]) -> None:
     """Keep an account, but let nobody in with it: ends all its sessions."""
     account = account_named(ctx, request["name"])
@@ -101,7 +101,7 @@ def user_disable(ctx: Context, request: dict[str, Any]) -> None:
     _audit(ctx, "user disable", account)
 
 
-@operation("user enable")
+@operation("user enable", "name")
 def user_enable(ctx: Context, request: dict[str, Any]) -> None:
     """Let somebody in again."""
     account = account_named(ctx, request["name"])
@@ -110,7 +110,7 @@ def user_enable(ctx: Context, request: dict[str, Any]) -> None:
     _audit(ctx, "user enable", account)
 
 
-@operation("user remove")
+@operation("user remove", "name")
 def user_remove(ctx: Context, request: dict[str, Any]) -> None:
     """End an account for good: its name stays reserved; `messages` says whether what it said is kept or erased.
 

@@ -111,10 +111,10 @@ def _revoke(ctx: Context, gone: Device, account: Account, actor: str) -> None:
 # For the command line
 
 
-@operation("device list")
+@operation("device list", "name")
 def device_list(ctx: Context, request: dict[str, Any]) -> None:
     """The devices of an account."""
-    account = account_named(ctx, str(request["name"]))
+    account = account_named(ctx, request["name"])
     ctx.answer["name"] = account.name
     ctx.answer["devices"] = [
         {
@@ -128,18 +128,18 @@ def device_list(ctx: Context, request: dict[str, Any]) -> None:
     ]
 
 
-@operation("device add")
+@operation("device add", "name", "device")
 def device_add(ctx: Context, request: dict[str, Any]) -> None:
     """A token for a device of somebody: shown once."""
-    account = account_named(ctx, str(request["name"]))
-    made, token = _add(ctx, account, str(request["device"]), ACTOR)
+    account = account_named(ctx, request["name"])
+    made, token = _add(ctx, account, request["device"], ACTOR)
     ctx.answer |= {"name": account.name, "device": made.name, "token": token.reveal()}
 
 
-@operation("device revoke")
+@operation("device revoke", "name", "device")
 def device_revoke(ctx: Context, request: dict[str, Any]) -> None:
     """End a device's token and its sessions."""
-    account = account_named(ctx, str(request["name"]))
-    gone = device_named(ctx, account, str(request["device"]))
+    account = account_named(ctx, request["name"])
+    gone = device_named(ctx, account, request["device"])
     _revoke(ctx, gone, account, ACTOR)
     ctx.answer |= {"name": account.name, "device": gone.name}

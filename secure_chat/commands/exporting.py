@@ -12,10 +12,10 @@ from secure_chat.commands.registry import operation
 from secure_chat.protocol.names import fold
 
 
-@operation("export")
+@operation("export", "target")
 def export(ctx: Context, request: dict[str, Any]) -> None:
     """A room, by a name with #, or an account, also one that was removed: that goes on record."""
-    name = str(request["target"])
+    name = request["target"]
     ctx.answer["rights"] = ctx.settings.history_rights.value
     if name.startswith("#"):
         room = ctx.hub.room_named(name)

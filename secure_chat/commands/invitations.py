@@ -192,18 +192,18 @@ def invite_list(ctx: Context, request: dict[str, Any]) -> None:
     ]
 
 
-@operation("invite revoke")
+@operation("invite revoke", "id")
 def invite_revoke(ctx: Context, request: dict[str, Any]) -> None:
     """No longer let anybody in with an invitation."""
-    code = code_of_id(ctx, str(request["id"]), Purpose.INVITATION)
+    code = code_of_id(ctx, request["id"], Purpose.INVITATION)
     _revoke(ctx, code, ACTOR)
     ctx.answer["id"] = code.id
 
 
-@operation("user reset")
+@operation("user reset", "name")
 def user_reset(ctx: Context, request: dict[str, Any]) -> None:
     """A link with which somebody sets a new password."""
-    account = account_named(ctx, str(request["name"]))
+    account = account_named(ctx, request["name"])
     secret, link = make_reset(ctx, account, ACTOR)
     ctx.answer |= {"name": account.name, "link": link.reveal(), "code": secret.reveal()}
 

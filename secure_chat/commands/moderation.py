@@ -98,7 +98,8 @@ def _tell_and_record(ctx: Context, person: Account, until_us: int, reason: str, 
 @operation("audit")
 def audit(ctx: Context, request: dict[str, Any]) -> None:
     """The last administrative acts: who, what, whom, when, and what else was said."""
-    limit = max(1, min(int(request.get("limit") or AUDIT_ENTRIES), AUDIT_LIMIT))
+    limit = request.get("limit")
+    limit = max(1, min(limit, AUDIT_LIMIT)) if isinstance(limit, int) else AUDIT_ENTRIES
     seconds = parse_duration(str(request["since"])) if request.get("since") else 0
     since_us = ctx.now_us - seconds * 1_000_000 if seconds else 0
     entries = ctx.store.audited(limit, since_us)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, TypeVar
 
+from secure_chat.chat.errors import CommandError
+
 Handler = Callable[..., None]
 H = TypeVar("H", bound=Handler)
 
@@ -114,11 +116,18 @@ OPERATIONS: dict[str, Operation] = {}
 """What the command-line tool can ask for, by name: called with the context and the request's values."""
 
 
-def operation(name: str) -> Callable[[Operation], Operation]:
-    """Enter an operation of the command-line tool into its table."""
+def operation(name: str, *needed: str) -> Callable[[Operation], Operation]:
+    """Enter an operation of the command-line tool into its table; `needed` are the texts that a request has."""
 
     def register(function: Operation) -> Operation:
-        OPERATIONS[name] = function
+        def checked(ctx: Any, request: dict[str, Any]) -> None:
+            for key in needed:
+                if not isinstance(request.get(key), str):
+                    text = f"A request {name} has to say the {key}"
+                    raise CommandError(text)
+            function(ctx, request)
+
+        OPERATIONS[name] = checked
         return function
 
     return register
