@@ -65,7 +65,7 @@ class Checkpointer:
 
     def _run(self) -> None:
         connection = None
-        pause_seconds = INTERVAL_SECONDS
+        pause_seconds = 0.0  # at first: what a crash has left
         while self._goes_on(pause_seconds):
             pause_seconds = INTERVAL_SECONDS
             try:

@@ -51,6 +51,22 @@ def wal_pages(path: Path) -> int:
     return (path / "chat.db-wal").stat().st_size // (4 * KIB + HEADER_BYTES)
 
 
+def test_what_a_crash_left_is_moved_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the WAL of a server that crashes again and again would grow without end."""
+    monkeypatch.setattr(checkpointer, "INTERVAL_SECONDS", 3600)
+    connection = open_database(tmp_path / "chat.db")
+    for number in range(PAGES):
+        write(connection, number)
+    left = wal_pages(tmp_path)
+    working = Checkpointer(tmp_path / "chat.db")
+    wait_for(lambda: next(connection.execute("PRAGMA wal_checkpoint(NOOP)"))[2] == left)
+    working.close()
+    for number in range(10):
+        write(connection, number)
+    assert wal_pages(tmp_path) == left
+    connection.close()
+
+
 def test_it_is_begun_anew_while_people_talk(writer: apsw.Connection, tmp_path: Path) -> None:
     """There is never a moment without a write."""
     written = longest = 0
