@@ -25,6 +25,8 @@ class Due:
         """Not before this time are positions written again."""
         self._positions: list[tuple[int, str]] = []
         """Those to be written now."""
+        self._written_first: set[tuple[int, str]] = set()
+        """Those that were, since the last time of all, as nothing was known of them."""
         self._held_until_us = 0
         """Till then none is: the store has just failed."""
         self._read_at_us: int | None = None
@@ -58,9 +60,11 @@ class Due:
         """
         if not is_due(self._held_until_us, now_us, RETRY_US):
             return ()
+        self._written_first.update(self._hub.never_written)
         if self._hub.unwritten and is_due(self._positions_at_us, now_us, WRITE_US):
             self._positions_at_us = now_us + WRITE_US
-            self._positions = list(self._hub.unwritten)
+            self._positions = [key for key in self._hub.unwritten if key not in self._written_first]
+            self._written_first.clear()
         if self._hub.never_written:
             self._positions = list(dict.fromkeys((*self._hub.never_written, *self._positions)))
         due, self._positions = self._positions[:WRITTEN_AT_ONCE], self._positions[WRITTEN_AT_ONCE:]

@@ -50,6 +50,23 @@ def test_a_device_that_is_seen_first_is_written_at_once() -> None:
     assert [*moves(hub, 3, due, 80)] == [PositionsDue(((3, "pad"),))]
 
 
+def test_a_device_that_was_seen_first_is_not_written_again_soon() -> None:
+    """Not even where the time of the others is soon after: at most once in WRITE_SECONDS."""
+    hub = Hub(Settings())
+    due = Due(hub, ForgettingRounds())
+    a_round_us, soon_us = WRITE_SECONDS * 1_000_000, 1_000_000
+    assert [*moves(hub, 1, due, soon_us)] == [PositionsDue(((1, "pad"),))]  # all were due: the first round begins
+    run(hub, PositionSet(1, "pad", hub.positions[1]["pad"]))
+    assert [*moves(hub, 2, due, a_round_us)] == [PositionsDue(((2, "pad"),))]
+    run(hub, PositionSet(2, "pad", hub.positions[2]["pad"]))
+    assert [*moves(hub, 2, due, a_round_us + soon_us - 1)] == []
+    assert [*moves(hub, 1, due, a_round_us + soon_us)] == [PositionsDue(((1, "pad"),))]
+    run(hub, PositionSet(1, "pad", hub.positions[1]["pad"]))
+    next_us = 2 * a_round_us + soon_us
+    assert due.next_us(None) == next_us
+    assert [*due.happenings(next_us, idle=True, store_down=False)] == [PositionsDue(((2, "pad"),))]
+
+
 def test_a_device_whose_first_position_was_lost_is_written_at_once_again() -> None:
     """The store has failed, and knows nothing of it; of the other it does."""
     hub = Hub(Settings())
