@@ -30,6 +30,7 @@ from secure_chat.server.home import Home
 from secure_chat.server.passwords import load_or_create_pepper
 from secure_chat.server.sealing import seal
 from secure_chat.server.store_doctor import Store, examine_copy
+from secure_chat.storage.database import wal_of
 from secure_chat.storage.snapshot import copy_database
 
 PEPPER = "pepper"
@@ -154,7 +155,7 @@ def _require_free_name(target: Path) -> None:
 
 
 def _require_room(home: Home, target: Path) -> None:
-    wal = home.database.with_name(home.database.name + "-wal")
+    wal = wal_of(home.database)
     size = home.database.stat().st_size + (wal.stat().st_size if wal.exists() else 0)
     needed, free = size + SPARE_BYTES, shutil.disk_usage(target.parent).free
     if free < needed:

@@ -25,8 +25,8 @@ class Due:
         """Not before this time are positions written again."""
         self._positions: list[tuple[int, str]] = []
         """Those to be written now."""
-        self._written_first: set[tuple[int, str]] = set()
-        """Those that were, since the last time of all, as nothing was known of them."""
+        self._written_first: dict[tuple[int, str], int] = {}
+        """When those were that nothing was known of: since the last time of all, or a little longer."""
         self._held_until_us = 0
         """Till then none is: the store has just failed."""
         self._read_at_us: int | None = None
@@ -60,11 +60,12 @@ class Due:
         """
         if not is_due(self._held_until_us, now_us, RETRY_US):
             return ()
-        self._written_first.update(self._hub.never_written)
+        self._written_first.update(dict.fromkeys(self._hub.never_written, now_us))
         if self._hub.unwritten and is_due(self._positions_at_us, now_us, WRITE_US):
             self._positions_at_us = now_us + WRITE_US
+            since_us, first = now_us - WRITE_US, self._written_first
+            self._written_first = {key: at_us for key, at_us in first.items() if since_us < at_us <= now_us}
             self._positions = [key for key in self._hub.unwritten if key not in self._written_first]
-            self._written_first.clear()
         if self._hub.never_written:
             self._positions = list(dict.fromkeys((*self._hub.never_written, *self._positions)))
         due, self._positions = self._positions[:WRITTEN_AT_ONCE], self._positions[WRITTEN_AT_ONCE:]

@@ -91,6 +91,10 @@ def open_foundation(home: Home, config_file: Path | None) -> Foundation:
         snapshot = _load(store, home.database)
         present = any(not account.removed for account in snapshot.accounts)
         pepper, check = load_or_create_pepper(home.pepper, store.setting(PEPPER_CHECK), present)
+    except BaseException:
+        store.refuse()
+        raise
+    try:
         store.keep_setting(PEPPER_CHECK, check)
         hub = Hub(settings)
         hub.load(snapshot)

@@ -18,7 +18,7 @@ from secure_chat.server.home import Home
 from secure_chat.server.lock_holder import holder_of
 from secure_chat.server.store_check import RESTORE, judge_contents
 from secure_chat.storage.consistency import damages, orphans
-from secure_chat.storage.database import APPLICATION_ID, schema_scripts
+from secure_chat.storage.database import APPLICATION_ID, schema_scripts, wal_of
 from secure_chat.storage.offset_vfs import database_at
 from secure_chat.storage.snapshot import copy_database
 
@@ -92,11 +92,7 @@ def examine_copy(path: Path, shown: str, start: int = 0) -> tuple[Store, Finding
 
 def _is_in_use(home: Home) -> bool:
     """Whether a server or the tool has the database open, as far as files tell: then its WAL is there, too."""
-    return _wal(home).exists() and holder_of(home) is not None
-
-
-def _wal(home: Home) -> Path:
-    return home.database.with_name(home.database.name + "-wal")
+    return wal_of(home.database).exists() and holder_of(home) is not None
 
 
 @contextmanager
@@ -104,7 +100,7 @@ def _open(home: Home, *, in_use: bool, thorough: bool) -> Iterator[apsw.Connecti
     """A connection that writes nothing. What a crash left in the WAL is looked at in a copy, and so is what takes
     longer than a reader may keep its snapshot while a server writes.
     """
-    path, wal = home.database.resolve(), _wal(home)
+    path, wal = home.database.resolve(), wal_of(home.database)
     if in_use and not thorough:
         yield from _connected(path, "mode=ro")
     elif in_use or (wal.exists() and wal.stat().st_size):

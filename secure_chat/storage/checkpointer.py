@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import apsw
+
+from secure_chat.storage.database import wal_of
 
 PASSIVE_PAGES = 1_000
 """Pages in the WAL above which they are moved."""
@@ -36,7 +39,7 @@ class Checkpointer:
     def __init__(self, path: Path) -> None:
         """Start it for the database at `path`."""
         self._path = path
-        self._wal = path.with_name(f"{path.name}-wal")
+        self._wal = wal_of(path)
         self._pages = 0
         """In the WAL, when it was looked at last."""
         self._ending = self._is_asked = False
@@ -72,6 +75,8 @@ class Checkpointer:
                 if connection is None:
                     connection = apsw.Connection(str(self._path))
                     connection.execute("PRAGMA wal_autocheckpoint=0")
+                    # Not at the end either: the writer closes last, and does that.
+                    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
                 if self._wanted == self._emptied:
                     self._work(connection)
                 elif not self._empty(connection):
@@ -79,7 +84,8 @@ class Checkpointer:
             except apsw.Error as error:
                 log.warning("checkpoint failed: %s", error)
         if connection is not None:
-            connection.close(True)
+            with suppress(apsw.Error):
+                connection.close(True)
 
     def _goes_on(self, pause_seconds: float) -> bool:
         """Wait so long, or until somebody asks for something; False at the end."""

@@ -32,7 +32,7 @@ def open_database(path: Path) -> apsw.Connection:
             # Before SQLite makes it: what it makes beside it gets the same mode.
             path.touch(mode=0o600)
             path.chmod(0o600)
-        has_wal = path.with_name(f"{path.name}-wal").exists()
+        has_wal = wal_of(path).exists()
         connection = apsw.Connection(str(path))
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         # What is refused is left as it is: closing would move the WAL into the database.
@@ -49,6 +49,11 @@ def open_database(path: Path) -> apsw.Connection:
             raise
         raise DatabaseUnusable(explain(error, path)) from error
     return connection
+
+
+def wal_of(path: Path) -> Path:
+    """Where the WAL of the database at `path` is."""
+    return path.with_name(f"{path.name}-wal")
 
 
 def add_functions(connection: apsw.Connection) -> None:

@@ -23,7 +23,7 @@ from secure_chat.chat.rooms import Ban, Role
 from secure_chat.protocol.relay import Relayed
 from secure_chat.storage.chapters import count_unindexed, index_rest
 from secure_chat.storage.checkpointer import Checkpointer
-from secure_chat.storage.database import DatabaseUnusable, open_database
+from secure_chat.storage.database import DatabaseUnusable, open_database, wal_of
 from secure_chat.storage.forgetting import to_forget
 from secure_chat.storage.missed import find_missed, read_missed
 from secure_chat.storage.reading import read_code, read_room, select_posted
@@ -50,6 +50,7 @@ class SqliteStore:
     def __init__(self, path: Path) -> None:
         """Open the database at `path`, made if it is not there. Raises DatabaseUnusable."""
         self._path = path
+        self._had_wal = wal_of(path).exists()
         self._connection = open_database(path)
         self._in_tick = False
         self._mark = 0
@@ -59,7 +60,8 @@ class SqliteStore:
         """Those of them that were said since the start."""
         self._forgotten = 1
         """Counts the steps of forgetting, so that an emptied WAL is not taken for one after a later step."""
-        self._checkpointer = Checkpointer(path)
+        self._checkpointer: Checkpointer | None = None
+        """Works from the first write on: a database that is refused after all is left as it is."""
 
     def load(self) -> Snapshot:
         """The durable state. Raises StoreFailed."""
@@ -77,7 +79,7 @@ class SqliteStore:
     def recover(self) -> bool:
         """See `Store.recover`: closes and reopens the connection, and needs a checkpoint that succeeds."""
         failed_mark, self._in_tick = self._mark, False
-        self._checkpointer.close()
+        self._stop_checkpointer()
         with suppress(apsw.Error):  # what is broken may be broken here too; it is closed all the same
             self._connection.close(True)
         try:
@@ -123,7 +125,7 @@ class SqliteStore:
 
     def files_are_clean(self) -> bool:
         """See `Store.files_are_clean`."""
-        return self._checkpointer.emptied_for(self._forgotten)
+        return self._working_checkpointer().emptied_for(self._forgotten)
 
     def setting(self, key: str) -> str | None:
         """A value kept for the program itself, such as the pepper's check value. Raises StoreFailed."""
@@ -134,11 +136,12 @@ class SqliteStore:
     def keep_setting(self, key: str, value: str) -> None:
         """Keep such a value, at once. Raises StoreFailed."""
         sql = "INSERT INTO setting VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+        self._working_checkpointer()
         self._guarded(lambda: self._connection.execute(sql, (key, value)))
 
     def close(self) -> None:
         """Give up an unfinished tick and close; what was committed moves from the WAL into the database."""
-        self._checkpointer.close()
+        self._stop_checkpointer()
         if self._in_tick:
             self._connection.execute("ROLLBACK")
             self._in_tick = False
@@ -146,6 +149,21 @@ class SqliteStore:
             with suppress(apsw.Error), self._connection:  # what is not in the index then is still found
                 index_rest(self._connection)
         self._connection.close(True)
+
+    def refuse(self) -> None:
+        """Close, before anything was written, and leave database and WAL as they are."""
+        if self._had_wal:
+            self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        self._connection.close(True)
+
+    def _working_checkpointer(self) -> Checkpointer:
+        if self._checkpointer is None:
+            self._checkpointer = Checkpointer(self._path)
+        return self._checkpointer
+
+    def _stop_checkpointer(self) -> None:
+        if self._checkpointer is not None:
+            self._checkpointer.close()
 
     def _load(self) -> Snapshot:
         run = self._connection.execute
@@ -182,6 +200,7 @@ class SqliteStore:
     def _stage(self, effects: Sequence[Durable]) -> int:
         run, is_whole = self._connection.execute, len(effects) == 1 and undoes_itself(effects[0])
         if not self._in_tick:
+            self._working_checkpointer()
             run("BEGIN IMMEDIATE")
             self._in_tick = True
         if not is_whole:

@@ -14,6 +14,7 @@ from tests.e2e.server_process import run_tool
 
 PAGE_BYTES = 4096
 NEWER = "PRAGMA user_version=99"
+SAID = "INSERT INTO setting VALUES ('said', 'last')"
 UNKEPT = {"lock", "chat.db-shm"}
 """Who has the home, and what SQLite makes anew from the other two files."""
 Damage = Callable[[Path], object]
@@ -32,14 +33,25 @@ def execute(*statements: str) -> Damage:
     return damage
 
 
-def newer_in_wal(home: Path) -> None:
-    """What says so was never moved into the database, as after kill -9."""
-    with closing(sqlite3.connect(home / "chat.db")) as connection:
-        connection.execute(NEWER)
-        shutil.copytree(home, home.with_name("killed"))
-    shutil.rmtree(home)
-    home.with_name("killed").rename(home)
-    assert (home / "chat.db-wal").stat().st_size
+def in_wal(statement: str, damage: Damage = lambda _: None) -> Damage:
+    """What it does was never moved into the database, as after kill -9, and then comes the damage."""
+
+    def leave(home: Path) -> None:
+        with closing(sqlite3.connect(home / "chat.db")) as connection:
+            connection.execute(statement)
+            connection.commit()
+            shutil.copytree(home, home.with_name("killed"))
+        shutil.rmtree(home)
+        home.with_name("killed").rename(home)
+        assert (home / "chat.db-wal").stat().st_size
+        damage(home)
+
+    return leave
+
+
+def exchange_pepper(home: Path) -> None:
+    """It is that of another database."""
+    (home / "pepper").write_text("ab" * 32)
 
 
 def cut(share: float) -> Damage:
@@ -69,7 +81,7 @@ def everything(home: Path) -> dict[str, bytes]:
     [
         (execute(NEWER), "newer Secure Chat", "update the program"),
         (execute("PRAGMA journal_mode=DELETE", NEWER), "newer Secure Chat", "update the program"),
-        (newer_in_wal, "newer Secure Chat", "update the program"),
+        (in_wal(NEWER), "newer Secure Chat", "update the program"),
         (execute("PRAGMA application_id=5"), "another program", "name another home"),
         (lambda home: (home / "chat.db").write_text("a poem\n" * 999), "not a sound", "restore a backup"),
         (damage_pages, "not a sound", "restore a backup"),
@@ -77,12 +89,15 @@ def everything(home: Path) -> dict[str, bytes]:
         (cut(0), "is empty", "restore a backup"),
         (lambda home: (home / "chat.db").unlink(), "is missing", "restore a backup"),
         (lambda home: (home / "pepper").unlink(), "pepper is missing", "from a backup"),
-        (lambda home: (home / "pepper").write_text("ab" * 32), "not the pepper of this database", "same backup"),
+        (in_wal(SAID, damage_pages), "not a sound", "restore a backup"),
+        (exchange_pepper, "not the pepper of this database", "same backup"),
+        (in_wal(SAID, exchange_pepper), "not the pepper of this database", "same backup"),
         (lambda home: (home / "pepper").write_text("ab"), "pepper is damaged", "from a backup"),
     ],
     ids=(
         *("newer", "newer without WAL", "newer in the WAL", "another program's", "a poem", "damaged pages"),
-        *("half", "empty", "no database", "no pepper", "foreign pepper", "short pepper"),
+        *("half", "empty", "no database", "no pepper", "a WAL, damaged pages"),
+        *("foreign pepper", "a WAL, foreign pepper", "short pepper"),
     ),
 )
 def test_it_is_left_as_it_is(home: Path, damage: Damage, reason: str, what_to_do: str) -> None:

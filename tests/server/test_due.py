@@ -65,6 +65,12 @@ def test_a_device_that_was_seen_first_is_not_written_again_soon() -> None:
     next_us = 2 * a_round_us + soon_us
     assert due.next_us(None) == next_us
     assert [*due.happenings(next_us, idle=True, store_down=False)] == [PositionsDue(((2, "pad"),))]
+    run(hub, PositionSet(2, "pad", hub.positions[2]["pad"]))
+    later_us = 100 * a_round_us
+    assert [*moves(hub, 3, due, later_us)] == [PositionsDue(((3, "pad"),))]
+    run(hub, PositionSet(3, "pad", hub.positions[3]["pad"]))
+    # After a quiet time it is written as soon as it moves.
+    assert [*moves(hub, 3, due, 2 * later_us)] == [PositionsDue(((3, "pad"),))]
 
 
 def test_a_device_whose_first_position_was_lost_is_written_at_once_again() -> None:
