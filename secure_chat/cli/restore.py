@@ -38,6 +38,7 @@ def restore(file: Path, *, home: Path, pepper: Path | None, passphrase_file: Pat
 
     Everything is verified first: digests, passphrase, database, pepper. Nothing is overwritten.
     """
+    from secure_chat.client.format import harmless
     from secure_chat.server.archive import SECRETS, ArchiveReader
     from secure_chat.server.restore import require_free_place
     from secure_chat.server.restore import restore as make_home
@@ -57,8 +58,8 @@ def restore(file: Path, *, home: Path, pepper: Path | None, passphrase_file: Pat
         finally:
             archive.close()
     except SecureChatError as error:
-        raise click.ClickException(str(error)) from None
-    click.echo("\n".join(_told(restored, archive, place)))
+        raise click.ClickException(harmless(str(error))) from None
+    click.echo("\n".join(map(harmless, _told(restored, archive, place))))
 
 
 def _ask() -> Secret:

@@ -1,7 +1,7 @@
 """The file of a backup: a plain tar whose first member, `manifest.json`, says what else is in it.
 
 Anybody may hand an archive to a server's owner, so it is read as hostile input: it has to be of exactly the
-form that `write_archive` gives it. Each member's header is one block, read by itself (the extensions of tar, links,
+form that `ArchiveWriter` gives it. Each member's header is one block, read by itself (the extensions of tar, links,
 devices and everything but plain files are refused), names are compared with those we know and never used as paths,
 and all sizes together have to be the size of the file. What does not fit is refused before anything is written.
 """
@@ -13,7 +13,7 @@ import os
 import tarfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import Annotated, BinaryIO
 
 import msgspec
 
@@ -47,7 +47,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     format: int
     program: str
     schema: int
-    made: str
+    made: Annotated[str, msgspec.Meta(pattern=r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\Z")]
     members: dict[str, Member]
 
     def bound(self) -> bytes:

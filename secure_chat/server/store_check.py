@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import apsw
 
-from secure_chat.findings import Finding, ok, problem
+from secure_chat.findings import Finding, Level, ok, problem
 from secure_chat.storage.consistency import Gap, altered_objects, compare_index, gaps
 from secure_chat.storage.database import schema_scripts
 
@@ -20,11 +20,8 @@ SHOWN = 5
 
 def judge_contents(connection: apsw.Connection, path: str, version: int) -> Iterator[Finding]:
     """The findings. Reads everything; errors of SQLite pass through."""
-    if altered := altered_objects(connection, version):
-        text = f"The schema of {path} is not that of version {version}; it differs in: {_listed(altered)}."
-        yield problem(text, f"Somebody changed it by hand: undo that. Otherwise: {RESTORE}")
-    else:
-        yield ok(f"{path} has all tables, indexes and triggers of its version.")
+    schema = judge_schema(connection, path, version)
+    yield schema
     try:
         yield from _judge_messages(connection, path)
         if version < len(schema_scripts()):
@@ -33,8 +30,16 @@ def judge_contents(connection: apsw.Connection, path: str, version: int) -> Iter
             yield from _judge_index(connection)
     except apsw.SQLError:
         # A table or column is not there, and that was said.
-        if not altered:
+        if schema.level is Level.OK:
             raise
+
+
+def judge_schema(connection: apsw.Connection, path: str, version: int) -> Finding:
+    """Whether the tables, indexes and triggers are ours: one more trigger could do anything."""
+    if not (altered := altered_objects(connection, version)):
+        return ok(f"{path} has all tables, indexes and triggers of its version.")
+    text = f"The schema of {path} is not that of version {version}; it differs in: {_listed(altered)}."
+    return problem(text, f"Somebody changed it by hand: undo that. Otherwise: {RESTORE}")
 
 
 def _judge_messages(connection: apsw.Connection, path: str) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import tempfile
 import time
@@ -16,14 +17,14 @@ from secure_chat.findings import Finding, Level, ok, problem, warning
 from secure_chat.server.foundation import PEPPER_CHECK
 from secure_chat.server.home import Home
 from secure_chat.server.lock_holder import holder_of
-from secure_chat.server.store_check import RESTORE, judge_contents
+from secure_chat.server.store_check import RESTORE, judge_contents, judge_schema
 from secure_chat.storage.consistency import damages, orphans
 from secure_chat.storage.database import APPLICATION_ID, schema_scripts, wal_of
 from secure_chat.storage.offset_vfs import database_at
 from secure_chat.storage.snapshot import copy_database
 
 IN_USE_SECONDS = 2.0
-"""No reader keeps a snapshot longer than this while a server writes (design: checkpoints)."""
+"""So long at most a database in use is read where it is, and its WAL cannot be begun anew (design: checkpoints)."""
 STEPS_BETWEEN_LOOKS = 10_000
 UNUSED = "mode=ro&immutable=1"
 """How a database that nobody uses is opened: without locks, and without a file beside it."""
@@ -76,7 +77,7 @@ def examine_store(home: Home, *, thorough: bool = False) -> Generator[Finding, N
 
 def examine_copy(path: Path, shown: str, start: int = 0) -> tuple[Store, Finding | None]:
     """What the database in the file `path` says, from the byte `start` on, which nobody else uses, and its first
-    problem; that calls it `shown`.
+    problem; that calls it `shown`. Raises OSError where the file cannot be read.
     """
     store = Store()
     try:
@@ -84,7 +85,10 @@ def examine_copy(path: Path, shown: str, start: int = 0) -> tuple[Store, Finding
             if (finding := _judge_schema(connection, shown)) is not None:
                 return store, finding
             store = _read(connection)
-            found = list(_judge_whole(connection, shown, limited=False))
+            found = [*_judge_whole(connection, shown, limited=False), judge_schema(connection, shown, store.schema)]
+    except (apsw.IOError, apsw.CantOpenError) as error:
+        # The disk with the copy; what is copied may be sound.
+        raise OSError(errno.EIO, str(error), str(path)) from error
     except apsw.Error as error:
         found = [problem(f"{shown} cannot be read: {error}.", RESTORE)]
     return store, next((finding for finding in found if finding.level is Level.PROBLEM), None)

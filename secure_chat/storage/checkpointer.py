@@ -108,8 +108,8 @@ class Checkpointer:
         pages, rest = _pages(connection)
         is_quiet, self._pages = pages == self._pages, pages
         if pages > RESTART_PAGES and not is_quiet:
-            rest = _move_most(connection)
-            if rest <= REST_PAGES or pages > FORCED_PAGES:
+            rest, is_held = _move_most(connection)
+            if not is_held and (rest <= REST_PAGES or pages > FORCED_PAGES):
                 connection.set_busy_timeout(FORCED_MS if pages > FORCED_PAGES else 0)
                 try:
                     connection.execute("PRAGMA wal_checkpoint(RESTART)")
@@ -121,15 +121,17 @@ class Checkpointer:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def _move_most(connection: apsw.Connection) -> int:
-    """Move what is in the WAL while nobody waits; how many pages are left."""
-    rest = 0
-    for _ in range(ROUNDS):
+def _move_most(connection: apsw.Connection) -> tuple[int, bool]:
+    """Move what is in the WAL while nobody waits; how many pages are left, and whether a reader is in the way."""
+    moved, rest, is_held = -1, 0, False
+    for number in range(ROUNDS):
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-        _, rest = _pages(connection)
-        if rest <= REST_PAGES:
+        pages, rest = _pages(connection)
+        # Of the writer's pages some more are moved each time.
+        is_held, moved = rest > 0 and pages - rest == moved, pages - rest
+        if is_held or (rest <= REST_PAGES and number):
             break
-    return rest
+    return rest, is_held
 
 
 def _pages(connection: apsw.Connection) -> tuple[int, int]:

@@ -122,3 +122,15 @@ def test_a_signal_in_the_middle_leaves_nothing(home: Path, tmp_path: Path) -> No
     assert process.wait(20) == 128 + signal.SIGTERM
     process.stdout.close()
     wait_for(lambda: not list((tmp_path / "out").iterdir()))
+
+
+def test_a_disk_that_takes_no_file_as_large(home: Path, tmp_path: Path) -> None:
+    """It is named, and the server's own is not blamed."""
+    file = tmp_path / "to" / "backup.tar"
+    file.parent.mkdir()
+    command = [*PROGRAM, "backup", str(file), "--no-passphrase", "--home", str(home)]
+    limited = ["sh", "-c", 'ulimit -f 64; exec "$@"', "sh", *command]
+    refused = subprocess.run(limited, capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert f"cannot be copied to {file} (disk I/O error)" in refused.stderr
+    assert list(file.parent.iterdir()) == []

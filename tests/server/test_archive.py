@@ -62,6 +62,7 @@ HOSTILE: dict[str, tuple[Change, str]] = {
         lambda data: with_members(data, other={"size": 1, "sha256": ""}),
         "other things than a backup has",
     ),
+    "no time": (lambda data: with_manifest(data, made="\x1b[2J all is well"), "its manifest cannot be read"),
     "no database": (lambda data: with_manifest(data, members={}), "other things than a backup has"),
     "a negative size": (
         lambda data: with_members(data, secrets={"size": -1, "sha256": ""}),

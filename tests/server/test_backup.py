@@ -182,6 +182,19 @@ def test_an_interruption_leaves_nothing(
     assert files(target.parent) == set()
 
 
+def test_a_folder_that_is_a_link(talked: Path, target: Path) -> None:
+    """As /backup on another disk often is."""
+    (target.parent / "real").mkdir()
+    (target.parent / "link").symlink_to("real")
+    back_up(talked, target.parent / "link" / "one.tar")
+    assert files(target.parent) == {"real", "real/one.tar", "link"}
+
+
+def test_a_name_that_is_not_utf_8(talked: Path, target: Path) -> None:
+    with pytest.raises(BackupFailed, match=r"xff.*give the file another name"):
+        back_up(talked, target.with_name("\udcff.tar"))
+
+
 def test_no_room(talked: Path, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     back_up(talked, target)
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1}))
@@ -195,6 +208,7 @@ def test_no_room(talked: Path, target: Path, monkeypatch: pytest.MonkeyPatch) ->
     [
         ("PRAGMA user_version=999", "newer Secure Chat (schema 999"),
         ("PRAGMA application_id=1", "not a database of Secure Chat"),
+        ("CREATE TRIGGER evil AFTER INSERT ON audit BEGIN DELETE FROM ban; END", "it differs in: trigger evil"),
         ("PRAGMA foreign_keys=OFF; INSERT INTO login VALUES (42, 'x', 1)", "belong to nothing"),
         ("PRAGMA writable_schema=ON; UPDATE sqlite_schema SET rootpage = 3 WHERE name = 'login'", "cannot be read"),
     ],

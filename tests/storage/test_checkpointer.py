@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import apsw
@@ -76,6 +77,38 @@ def test_it_is_begun_anew_while_people_talk(writer: apsw.Connection, tmp_path: P
         longest = max(longest, wal_pages(tmp_path))
     assert PAGES < longest < 20 * PAGES
     assert writer.execute("SELECT count(*) FROM setting WHERE key LIKE 'key%'").fetchall() == [(10,)]
+
+
+def test_nobody_waits_for_a_reader(
+    writer: apsw.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it is in the way, as a backup is, the WAL grows; afterwards it is begun anew."""
+    monkeypatch.setattr(checkpointer, "FORCED_PAGES", PAGES)
+    monkeypatch.setattr(checkpointer, "FORCED_MS", 3_600_000)
+    reader = apsw.Connection(str(tmp_path / "chat.db"))
+    reader.execute("BEGIN; SELECT count(*) FROM setting").fetchall()
+    looks = 0
+    look = checkpointer._pages
+
+    def counted(connection: apsw.Connection) -> tuple[int, int]:
+        nonlocal looks
+        looks += 1
+        return look(connection)
+
+    def looked(times: int) -> bool:
+        return looks >= times
+
+    monkeypatch.setattr(checkpointer, "_pages", counted)
+    for _ in range(10):
+        for number in range(PAGES):
+            write(writer, number)
+        wait_for(partial(looked, looks + 3))  # it does not wait for the reader, and the writer for it
+    grown = wal_pages(tmp_path)
+    assert grown > 10 * PAGES
+    reader.close()
+    for number in range(10 * PAGES):
+        write(writer, number)
+    assert wal_pages(tmp_path) < 2 * grown
 
 
 def test_the_file_is_cut_when_nothing_is_written(writer: apsw.Connection, tmp_path: Path) -> None:

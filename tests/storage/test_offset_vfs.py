@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,7 @@ START = 5_120
 BEFORE = bytes(range(256)) * (START // 256)
 ROWS = 20_000
 """Two megabytes: more than SQLite sorts in memory, so that it makes temporary files."""
+TALK_SECONDS = 10.0
 pytestmark = pytest.mark.once
 
 
@@ -54,6 +57,35 @@ def test_a_copy_within_a_file(source: Path, tmp_path: Path) -> None:
     assert contents(file, START) == contents(alone, 0)
     assert (contents(file, START)[0], len(contents(file, START))) == (("ok",), ROWS + 1)
     assert file.read_bytes() == written
+
+
+def test_it_is_of_one_moment(source: Path, tmp_path: Path) -> None:
+    """SQLite begins anew where somebody writes meanwhile, and there is always somebody who does."""
+    begun, ended = threading.Event(), threading.Event()
+    commits = 0
+
+    def talk() -> None:
+        nonlocal commits
+        writer = apsw.Connection(str(source))
+        end = time.monotonic() + TALK_SECONDS
+        while not ended.is_set() and time.monotonic() < end:
+            writer.execute("INSERT INTO said VALUES ('later')")
+            commits += 1
+            begun.set()
+        writer.close()
+
+    talking = threading.Thread(target=talk)
+    talking.start()
+    assert begun.wait(TALK_SECONDS)
+    before = commits
+    copy_database(source, tmp_path / "copy.db")
+    assert talking.is_alive()
+    ended.set()
+    talking.join()
+    reader = apsw.Connection(str(tmp_path / "copy.db"))
+    ((later,),) = reader.execute("SELECT count(*) FROM said WHERE text = 'later'")
+    reader.close()
+    assert before <= later < commits
 
 
 def test_it_is_cut_at_its_end_only(tmp_path: Path) -> None:
