@@ -84,7 +84,7 @@ class CheckPassword:
     """Ask the pool whether the password is that of the account; its answer comes as `PasswordChecked`.
 
     `stored` is the hash to check against, None where there is no such account (it takes as long).
-    `new_password` is to be hashed if the check succeeds.
+    `new_password` is to be hashed if the check succeeds. `device` is what the login calls the device.
     """
 
     session_id: int
@@ -98,6 +98,7 @@ class CheckPassword:
     stored: str | None = field(repr=False)
     new_password: Secret | None = field(default=None, repr=False)
     label: str | None = None
+    device: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,7 +116,10 @@ def user_remove(ctx: Context, request: dict[str, Any]) -> None:
 
     An account that was removed before can still be erased.
     """
-    erase = request.get("messages") == "erase"
+    messages = request.get("messages", "keep")
+    if messages not in ("keep", "erase"):
+        raise CommandError("What was said is to be kept or erased: keep, erase")
+    erase = messages == "erase"
     removed = ctx.hub.accounts.get(ctx.hub.account_ids.get(fold(request["name"]), 0))
     if erase and removed is not None and removed.removed:
         erase_messages(ctx, removed)

@@ -149,7 +149,9 @@ def _revoke(ctx: Context, code: Code, actor: str) -> None:
 @operation("invite")
 def invite(ctx: Context, request: dict[str, Any]) -> None:
     """One invitation for each name in `names` (or one for anybody): all, or none."""
-    names = [str(name) for name in request.get("names") or [""]]
+    names = request.get("names") or [""]
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise CommandError("The names of a request invite are a list of texts")
     if len(names) > PEOPLE_LIMIT:
         text = f"At most {PEOPLE_LIMIT} people can be invited at once"
         raise CommandError(text)

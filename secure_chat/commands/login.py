@@ -78,7 +78,7 @@ def start_login(
         return None
     if identity.code is not None and account is None and _apply_with_code(ctx, purpose, identity, credentials):
         return None
-    ctx.change_session(named_device=identity.device, waiting=True)
+    ctx.change_session(waiting=True)
     ctx.add(
         CheckPassword(
             session.id,
@@ -92,6 +92,7 @@ def start_login(
             account.password if account is not None and account.usable else None,
             new_password,
             ctx.label,
+            identity.device,
         )
     )
     return None

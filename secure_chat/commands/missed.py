@@ -168,8 +168,8 @@ def _with_time(line: Message, time_us: int) -> Iterator[Message]:
     """
     target, text = line.params
     when = f"[{format_time(time_us)[:16].replace('T', ' ')} UTC]"
-    is_action = text.startswith((f"{ACTION} ", f"{ACTION}\x01"))
-    timed = f"{ACTION} {when}{text.removeprefix(ACTION)}" if is_action else f"{when} {text}"
+    action, rest = text[: len(ACTION)], text[len(ACTION) :]
+    timed = f"{ACTION} {when}{rest}" if action.upper() == ACTION else f"{when} {text}"
     whole = Message(line.command, (target, timed), line.source, line.tags)
     if whole.body_bytes() <= LINE_LIMIT_BYTES:
         yield whole

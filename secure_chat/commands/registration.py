@@ -205,6 +205,7 @@ def password_checked(ctx: Context, answer: PasswordChecked) -> None:
         ctx.add(LoginSucceeded(answer.job.address, account.folded))
         give_recovery_codes(ctx, account)
     else:
+        ctx.change_session(named_device=answer.job.device)
         _logged_in(ctx, account, purpose)
 
 

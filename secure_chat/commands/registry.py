@@ -123,7 +123,7 @@ def operation(name: str, *needed: str) -> Callable[[Operation], Operation]:
         def checked(ctx: Any, request: dict[str, Any]) -> None:
             for key in needed:
                 if not isinstance(request.get(key), str):
-                    text = f"A request {name} has to say the {key}"
+                    text = f"A request {name} has to say the {key.removesuffix('_hash')}"
                     raise CommandError(text)
             function(ctx, request)
 

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from ipaddress import ip_network
@@ -24,7 +25,7 @@ from secure_chat.commands.login import PasswordChecked
 from secure_chat.commands.missed import MissedRead
 from secure_chat.commands.redeeming import PasswordHashed
 from secure_chat.commands.registry import COMMANDS, Weight
-from secure_chat.errors import CertificateError
+from secure_chat.errors import CertificateError, StorageError
 from secure_chat.net.admission import Admission
 from secure_chat.net.bucket import Costs
 from secure_chat.net.limits import Limits
@@ -285,9 +286,15 @@ class Server:
 
 
 def usual_rounds(accounts: Iterable[Account]) -> int | None:
-    """The commonest cost of stored hashes, looked up in a sample; None where there are none."""
+    """The commonest cost of stored hashes, looked up in a sample; None where there are none.
+
+    What is no hash of ours is passed over: only that account cannot log in.
+    """
     sample = islice((account.password for account in accounts if account.password), SAMPLE_ACCOUNTS)
-    costs = Counter(stored_rounds(password) for password in sample)
+    costs: Counter[int] = Counter()
+    for password in sample:
+        with suppress(StorageError):
+            costs[stored_rounds(password)] += 1
     return costs.most_common(1)[0][0] if costs else None
 
 

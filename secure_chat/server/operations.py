@@ -30,10 +30,10 @@ class OperationRefused(SecureChatError):
 
 def prepared(request: dict[str, Any], hasher: Hasher, settings: Settings) -> dict[str, Any]:
     """The request with its password, if it has one, hashed. Takes the time of a hash. Raises WeakPassword."""
-    if "password" not in request:
-        return request
-    ready = dict(request)
-    password = str(ready.pop("password"))
+    ready = {key: value for key, value in request.items() if key != "password_hash"}
+    password = ready.pop("password", None)
+    if not isinstance(password, str):
+        return ready
     require_strong(settings, password, str(ready.get("name", "")))
     ready["password_hash"] = hasher.hash(password)
     return ready

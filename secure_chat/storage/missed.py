@@ -22,7 +22,7 @@ _HERE = "coalesce(m.sender_device, :device) = :device"
 _NOT_SAID_HERE = f"NOT ({_OWN} AND ({_HERE} OR (c.room_id IS NULL AND NOT :own_private)))"
 _NO_QUESTION = (
     "(substr(m.text, 1, 1) <> char(1)"
-    " OR substr(m.text, 1, 8) IN (char(1) || 'ACTION ', char(1) || 'ACTION' || char(1)))"
+    " OR upper(substr(m.text || char(1), 1, 8)) IN (char(1) || 'ACTION ', char(1) || 'ACTION' || char(1)))"
 )
 """CTCP other than ACTION asks a program that is there now; who answered it later would be a nuisance."""
 

@@ -1,4 +1,4 @@
-"""The control socket: who keeps it waiting is not waited for."""
+"""The control socket: who keeps it waiting is not waited for, and what is asked there is looked at."""
 
 from __future__ import annotations
 
@@ -10,9 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from secure_chat.chat.accounts import Account
+from secure_chat.chat.settings import Settings
 from secure_chat.server import control
+from secure_chat.server.app import usual_rounds
 from secure_chat.server.control import CLIENTS_LIMIT, ControlSocket
 from secure_chat.server.home import Home
+from secure_chat.server.operations import prepared
+from secure_chat.server.passwords import Hasher
 
 ANSWER_SECONDS = 10.0
 
@@ -57,3 +62,18 @@ def test_what_is_no_request(home: Home, line: bytes) -> None:
     """It is said so, and others are answered."""
     assert ask(home, line) == {"error": "This is not a request"}
     assert ask(home, b'{"operation": "x"}')["done"] is True
+
+
+@pytest.mark.parametrize("password", [["correct horse battery"], 5, None])
+def test_a_password_is_a_text_and_a_hash_is_not_taken(password: object) -> None:
+    """Neither what Python makes of other things, nor what nobody can log in with."""
+    request = {"name": "zoë", "password": password, "password_hash": "x"}
+    assert prepared(request, Hasher(bytes(32), 4), Settings()) == {"name": "zoë"}
+
+
+def test_a_hash_that_cannot_be_read_is_passed_over() -> None:
+    """Only that account cannot log in; the others set the cost."""
+    hashes = ["x", Hasher(bytes(32), 4).hash("correct horse battery"), "$secure$x$"]
+    accounts = [Account(number, f"n{number}", f"n{number}", stored) for number, stored in enumerate(hashes)]
+    assert usual_rounds(accounts) == 4
+    assert usual_rounds(accounts[:1]) is None
