@@ -6,6 +6,7 @@ import re
 import socket
 import ssl
 import time
+import traceback
 from itertools import count
 from pathlib import Path
 
@@ -33,8 +34,13 @@ class IrcClient:
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             self.socket = trusting.wrap_socket(raw, server_hostname="localhost")
-        except OSError:
+        except OSError as error:
             raw.close()
+            # Where the server is gone before it begins, Python leaves open what it has made of `raw`.
+            for frame, _line in traceback.walk_tb(error.__traceback__):
+                made = frame.f_locals.get("self")
+                if isinstance(made, ssl.SSLSocket):
+                    made.close()
             raise
         self._buffer = b""
         self.seen: list[str] = []
