@@ -38,6 +38,7 @@ from secure_chat.protocol.message import parse  # noqa: E402
 from secure_chat.protocol.relay import Relayed  # noqa: E402
 from secure_chat.protocol.search import parse_terms  # noqa: E402
 from secure_chat.server.certificates import create  # noqa: E402
+from secure_chat.server.forgetting import IDLE_PAUSE_US  # noqa: E402
 from secure_chat.server.home import Home  # noqa: E402
 from secure_chat.storage.chapters import chapter_of, index_rest, place_in, words_in  # noqa: E402
 from secure_chat.storage.database import open_database  # noqa: E402
@@ -223,7 +224,7 @@ def posting(folder: Path, path: Path) -> None:
 
 
 def forgetting(path: Path) -> None:
-    """How long the steps of pruning, erasing and merging take, each with its commit."""
+    """How long the steps of pruning, erasing and merging take, each with its commit, in a server that is idle."""
     store = SqliteStore(path)
     store.stage([fx.ErasureBegun(2)])
     store.commit()
@@ -235,6 +236,7 @@ def forgetting(path: Path) -> None:
         store.stage([fx.Forgot(what, before_us, BEGUN_US)])
         store.commit()
         taken.setdefault(what, []).append((time.perf_counter() - begun) * 1000)
+        time.sleep(IDLE_PAUSE_US / 1e6)
     for what, times in taken.items():
         longest = sorted(times)
         median, late = longest[len(times) // 2], longest[int(len(times) * 0.99)]

@@ -15,8 +15,10 @@ PASSIVE_PAGES = 1_000
 """Pages in the WAL above which they are moved."""
 RESTART_PAGES = 16_384
 """Pages in the WAL above which it is begun anew; the writer waits while what is left then is moved."""
-REST_PAGES = 500
-"""So few are left for that: they are moved in some milliseconds. (All of 16,384 took 0.2 to 0.4 s.)"""
+REST_PAGES = 64
+"""So few are left for that: they are moved in some milliseconds. (All of 16,384 took 0.2 to 0.4 s.) Where more is
+written all the time, it is as many more as the WAL is longer.
+"""
 FORCED_PAGES = 8 * RESTART_PAGES
 """Pages above which it is begun anew even so."""
 FORCED_MS = 200
@@ -109,7 +111,8 @@ class Checkpointer:
         is_quiet, self._pages = pages == self._pages, pages
         if pages > RESTART_PAGES and not is_quiet:
             rest, is_held = _move_most(connection)
-            if not is_held and (rest <= REST_PAGES or pages > FORCED_PAGES):
+            few = REST_PAGES * (pages // RESTART_PAGES)
+            if not is_held and (rest <= few or pages > FORCED_PAGES):
                 connection.set_busy_timeout(FORCED_MS if pages > FORCED_PAGES else 0)
                 try:
                     connection.execute("PRAGMA wal_checkpoint(RESTART)")
