@@ -23,6 +23,7 @@ sys.path.insert(0, str(ROOT))
 
 from secure_chat.server.certificates import create  # noqa: E402 - the checkout is found first
 from secure_chat.server.home import Home  # noqa: E402
+from secure_chat.storage.database import wal_bytes  # noqa: E402
 from tests.e2e.crowd import add_people  # noqa: E402
 from tests.e2e.probe import Probe, in_words, late_ms  # noqa: E402
 from tests.e2e.server_process import PROGRAM, ServerProcess  # noqa: E402
@@ -59,10 +60,10 @@ def measure(folder: Path, messages: int) -> bool:
             meanwhile += probe.measure(lambda making=making: making.poll() is None)  # type: ignore[misc]
             seconds += time.monotonic() - begun
             assert making.returncode == 0  # the file stays: to delete it costs the disk something, too
-        wal_bytes = home.database.with_name(f"{home.database.name}-wal").stat().st_size
+        wal_mb = wal_bytes(home.database) / 1e6
     finally:
         server.stop()
-    print(f"a backup takes {seconds / TURNS:.1f} s; the WAL is {wal_bytes / 1e6:.0f} MB afterwards")
+    print(f"a backup takes {seconds / TURNS:.1f} s; the WAL is {wal_mb:.0f} MB afterwards")
     print(f"usually:             {in_words(usual)}")
     print(f"during {TURNS} backups:    {in_words(meanwhile)}")
     ratio = late_ms(meanwhile) / late_ms(usual)

@@ -19,7 +19,7 @@ from secure_chat.server.home import Home
 from secure_chat.server.lock_holder import holder_of
 from secure_chat.server.store_check import RESTORE, judge_contents, judge_schema
 from secure_chat.storage.consistency import damages, orphans
-from secure_chat.storage.database import APPLICATION_ID, schema_scripts, wal_of
+from secure_chat.storage.database import APPLICATION_ID, schema_scripts, wal_bytes, wal_of
 from secure_chat.storage.offset_vfs import database_at
 from secure_chat.storage.snapshot import copy_database
 
@@ -107,7 +107,7 @@ def _open(home: Home, *, in_use: bool, thorough: bool) -> Iterator[apsw.Connecti
     path, wal = home.database.resolve(), wal_of(home.database)
     if in_use and not thorough:
         yield from _connected(path, "mode=ro")
-    elif in_use or (wal.exists() and wal.stat().st_size):
+    elif in_use or wal_bytes(home.database):
         with tempfile.TemporaryDirectory(prefix="secure-chat-doctor-") as folder:
             _require_room(path, Path(folder))
             if in_use:
@@ -128,9 +128,9 @@ def _require_room(path: Path, folder: Path) -> None:
         raise NoRoom(text)
 
 
-def _connected(path: Path, options: str, vfs: str = "") -> Iterator[apsw.Connection]:
+def _connected(path: Path, options: str, vfs: str | None = None) -> Iterator[apsw.Connection]:
     flags = apsw.SQLITE_OPEN_URI | (apsw.SQLITE_OPEN_READWRITE if "=rw" in options else apsw.SQLITE_OPEN_READONLY)
-    connection = apsw.Connection(f"{path.resolve().as_uri()}?{options}", flags=flags, vfs=vfs or None)
+    connection = apsw.Connection(f"{path.resolve().as_uri()}?{options}", flags=flags, vfs=vfs)
     try:
         # It may be anybody's: of a backup that was handed around.
         connection.execute("PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON")

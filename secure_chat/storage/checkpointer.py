@@ -9,7 +9,7 @@ from pathlib import Path
 
 import apsw
 
-from secure_chat.storage.database import wal_of
+from secure_chat.storage.database import wal_bytes
 
 PASSIVE_PAGES = 1_000
 """Pages in the WAL above which they are moved."""
@@ -41,7 +41,6 @@ class Checkpointer:
     def __init__(self, path: Path) -> None:
         """Start it for the database at `path`."""
         self._path = path
-        self._wal = wal_of(path)
         self._pages = 0
         """In the WAL, when it was looked at last."""
         self._ending = self._is_asked = False
@@ -120,7 +119,7 @@ class Checkpointer:
                     connection.set_busy_timeout(0)
         elif pages > PASSIVE_PAGES and rest:
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-        elif is_quiet and self._wal.exists() and self._wal.stat().st_size > FILE_BYTES:
+        elif is_quiet and wal_bytes(self._path) > FILE_BYTES:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 

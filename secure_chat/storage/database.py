@@ -56,6 +56,14 @@ def wal_of(path: Path) -> Path:
     return path.with_name(f"{path.name}-wal")
 
 
+def wal_bytes(path: Path) -> int:
+    """How long the WAL of the database at `path` is, 0 where there is none. Raises OSError."""
+    try:
+        return wal_of(path).stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def add_functions(connection: apsw.Connection) -> None:
     """Give `connection` the functions of ours that the schema's scripts use."""
     connection.create_scalar_function(

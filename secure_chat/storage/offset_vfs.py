@@ -50,10 +50,12 @@ class _OffsetVFS(apsw.VFS):
 
 
 @contextmanager
-def database_at(start: int) -> Iterator[str]:
-    """The name of a VFS for databases that begin at the byte `start` of their files; until the end, any thread."""
+def database_at(start: int) -> Iterator[str | None]:
+    """The name of a VFS for databases that begin at the byte `start` of their files, None for the usual one; until
+    the end, any thread.
+    """
     if start == 0:
-        yield ""
+        yield None
         return
     name = f"secure-chat-offset-{start}"
     vfs = _OffsetVFS(name, start)

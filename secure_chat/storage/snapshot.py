@@ -19,7 +19,7 @@ from pathlib import Path
 
 import apsw
 
-from secure_chat.storage.database import BUSY_TIMEOUT_MS, wal_of
+from secure_chat.storage.database import BUSY_TIMEOUT_MS, wal_bytes
 from secure_chat.storage.offset_vfs import database_at
 
 STEP_PAGES = 64
@@ -45,8 +45,8 @@ def copy_database(source: Path, target: Path, start: int = 0) -> None:
             reader = apsw.Connection(f"{source.resolve().as_uri()}?mode=ro", flags=flags)
             reader.set_busy_timeout(BUSY_TIMEOUT_MS)
             # Resolved: where a folder is a symbolic link a VFS of one's own says that this is an error.
-            writer = apsw.Connection(str(target.resolve()), vfs=vfs or None)
-            _copy(reader, writer, handle, wal_of(source))
+            writer = apsw.Connection(str(target.resolve()), vfs=vfs)
+            _copy(reader, writer, handle, source)
         finally:
             for connection in (reader, writer):
                 if connection is not None:
@@ -55,11 +55,7 @@ def copy_database(source: Path, target: Path, start: int = 0) -> None:
             os.close(handle)
 
 
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
-def _copy(reader: apsw.Connection, writer: apsw.Connection, handle: int, wal: Path) -> None:
+def _copy(reader: apsw.Connection, writer: apsw.Connection, handle: int, source: Path) -> None:
     # Whoever is interrupted throws the copy away.
     writer.execute("PRAGMA synchronous=OFF; PRAGMA journal_mode=OFF")
     reader.execute("BEGIN")
@@ -70,6 +66,6 @@ def _copy(reader: apsw.Connection, writer: apsw.Connection, handle: int, wal: Pa
             copying.step(STEP_PAGES)
             # Else a commit of the server waits for all of it at the end.
             os.fdatasync(handle)
-            if not copying.done and _size(wal) < LONG_WAL_BYTES:
+            if not copying.done and wal_bytes(source) < LONG_WAL_BYTES:
                 time.sleep(max(PAUSE_SECONDS, time.monotonic() - begun))
     reader.execute("COMMIT")

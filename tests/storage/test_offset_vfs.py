@@ -37,7 +37,7 @@ def contents(path: Path, start: int) -> tuple[object, ...]:
     """What SQLite says of it: that it is whole, and everything sorted."""
     with database_at(start) as vfs:
         flags = apsw.SQLITE_OPEN_URI | apsw.SQLITE_OPEN_READONLY
-        reader = apsw.Connection(f"{path.as_uri()}?mode=ro&immutable=1", flags=flags, vfs=vfs or None)
+        reader = apsw.Connection(f"{path.as_uri()}?mode=ro&immutable=1", flags=flags, vfs=vfs)
         reader.execute("PRAGMA temp_store=FILE; PRAGMA cache_size=10")
         rows = (*reader.execute("PRAGMA integrity_check"), *reader.execute("SELECT text FROM said ORDER BY text"))
         reader.close()
