@@ -27,6 +27,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpointer, "PASSIVE_PAGES", 20)
     monkeypatch.setattr(checkpointer, "RESTART_PAGES", PAGES)
     monkeypatch.setattr(checkpointer, "REST_PAGES", PAGES)
+    monkeypatch.setattr(checkpointer, "FORCED_PAGES", 8 * PAGES)
     monkeypatch.setattr(checkpointer, "FILE_BYTES", 40 * KIB)
     monkeypatch.setattr(checkpointer, "INTERVAL_SECONDS", 0.005)
 
