@@ -30,13 +30,18 @@ state_of() { # state_of run|dev: what an environment of that kind is made from
     echo "$1 $({ echo "$project"; cat "$root/locks/$1.txt"; } | sha256sum | cut -d' ' -f1) $root"
 }
 
-install() { # install LOCK: its packages and the checkout itself, into $venv; by uv where it is already here
-    local pip=("$venv/bin/python" -m pip --quiet --disable-pip-version-check --no-input install)
-    if [ "$venv" != "$root/.venv" ] && [ -x "$root/.venv/bin/uv" ]; then
-        local uv=("$root/.venv/bin/uv" pip install --quiet --python "$venv/bin/python")
-        "${uv[@]}" --require-hashes -r "$1" && "${uv[@]}" --no-deps --no-build-isolation --editable "$root" && return
+install() { # install LOCK: its packages and the checkout itself, into $venv; by uv, ten times as fast, if the lock has it
+    local lock=$1 pip=("$venv/bin/python" -m pip --quiet --disable-pip-version-check --no-input install)
+    local uv=("$root/.venv/bin/uv" pip install --quiet --python "$venv/bin/python")
+    if grep -q '^uv==' "$lock"; then
+        [ -x "${uv[0]}" ] || "${pip[@]}" --no-deps --require-hashes -r <(stanza uv "$lock")
+        "${uv[@]}" --require-hashes -r "$lock" && "${uv[@]}" --no-deps --no-build-isolation --editable "$root" && return
     fi
-    "${pip[@]}" --require-hashes -r "$1" && "${pip[@]}" --no-deps --no-build-isolation --editable "$root"
+    "${pip[@]}" --require-hashes -r "$lock" && "${pip[@]}" --no-deps --no-build-isolation --editable "$root"
+}
+
+stanza() { # stanza PACKAGE LOCK: the lines of one package, with its hashes
+    awk -v start="^$1==" '$0 ~ start { inside = 1 } inside { print } inside && !/\\$/ { exit }' "$2"
 }
 
 prepare() { # prepare run|dev [PYTHON VERSION]; one at a time for each environment
