@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from secure_chat.chat.history import MissedQuery, Question
 from secure_chat.protocol.capabilities import Profile
 from secure_chat.protocol.message import Message, Secret
 from secure_chat.protocol.relay import Relayed
 
 
-@dataclass(frozen=True, slots=True)
-class ToSession:
+class ToSession(Struct, frozen=True):
     """Lines for one session. In answer to its own command they carry the command's label.
 
     (A list, to which `Context.tell` adds: a greeting is twenty lines.)
@@ -22,16 +23,14 @@ class ToSession:
     lines: list[Message | Relayed]
 
 
-@dataclass(frozen=True, slots=True)
-class ToSessions:
+class ToSessions(Struct, frozen=True):
     """One thing told to several sessions, each in its form."""
 
     session_ids: tuple[int, ...]
     line: Relayed
 
 
-@dataclass(frozen=True, slots=True)
-class ToRoom:
+class ToRoom(Struct, frozen=True):
     """One thing told to every enrolled session of a room but those in `skip`."""
 
     room_id: int
@@ -39,40 +38,35 @@ class ToRoom:
     skip: Collection[int] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Enrol:
+class Enrol(Struct, frozen=True):
     """From here on the session gets what is told to the room."""
 
     session_id: int
     room_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class Withdraw:
+class Withdraw(Struct, frozen=True):
     """From here on the session gets nothing more of the room."""
 
     session_id: int
     room_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class Reprofile:
+class Reprofile(Struct, frozen=True):
     """From here on the session sees this form of what is relayed."""
 
     session_id: int
     profile: Profile
 
 
-@dataclass(frozen=True, slots=True)
-class Welcomed:
+class Welcomed(Struct, frozen=True):
     """The session is registered: its registration deadline ends, and it asks about `rooms` rooms at once."""
 
     session_id: int
     rooms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Hangup:
+class Hangup(Struct, frozen=True):
     """Close the session's connection after what was sent; `reason` goes to the log."""
 
     session_id: int
@@ -117,8 +111,7 @@ class HashPassword:
         return False
 
 
-@dataclass(frozen=True, slots=True)
-class ReadHistory:
+class ReadHistory(Struct, frozen=True):
     """Ask a reader what was said before; its answer comes as `HistoryRead`, encoded for this profile."""
 
     session_id: int
@@ -128,8 +121,7 @@ class ReadHistory:
     label: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ReadMissed:
+class ReadMissed(Struct, frozen=True):
     """Ask a reader for the next page of what a session missed; its answer comes as `MissedRead`.
 
     `ids` are those found before and not given yet; None to look for them.
@@ -154,23 +146,20 @@ class Encoded:
 Job = CheckPassword | HashPassword | ReadHistory | ReadMissed
 
 
-@dataclass(frozen=True, slots=True)
-class MoreTime:
+class MoreTime(Struct, frozen=True):
     """The session has so long, from now on, to log in."""
 
     session_id: int
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class PageOnDrain:
+class PageOnDrain(Struct, frozen=True):
     """Go on with the session's replay when little is pending for it."""
 
     session_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class LogLine:
+class LogLine(Struct, frozen=True):
     """Something for the owner's log: an event's name and its facts; never a message's text."""
 
     event: str

@@ -7,8 +7,9 @@ yield deliveries.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import get_args
+
+from msgspec import Struct
 
 from secure_chat.chat.accounts import Account
 from secure_chat.chat.codes import Code
@@ -22,29 +23,25 @@ from secure_chat.chat.sessions import Session
 from secure_chat.chat.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class Append:
+class Append(Struct, frozen=True):
     """Store a message at the end of its conversation."""
 
     message: NewMessage
 
 
-@dataclass(frozen=True, slots=True)
-class AccountSet:
+class AccountSet(Struct, frozen=True):
     """An account is new, or has changed."""
 
     account: Account
 
 
-@dataclass(frozen=True, slots=True)
-class RoomSet:
+class RoomSet(Struct, frozen=True):
     """A room is new, or its topic or modes have changed."""
 
     record: RoomRecord
 
 
-@dataclass(frozen=True, slots=True)
-class MemberSet:
+class MemberSet(Struct, frozen=True):
     """An account becomes a member of a room, or gets another role there."""
 
     room_id: int
@@ -52,32 +49,28 @@ class MemberSet:
     role: Role
 
 
-@dataclass(frozen=True, slots=True)
-class MemberGone:
+class MemberGone(Struct, frozen=True):
     """An account is no longer a member of a room."""
 
     room_id: int
     account_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class BanSet:
+class BanSet(Struct, frozen=True):
     """A ban is added to a room."""
 
     room_id: int
     ban: Ban
 
 
-@dataclass(frozen=True, slots=True)
-class BanGone:
+class BanGone(Struct, frozen=True):
     """A ban is taken from a room."""
 
     room_id: int
     mask: str
 
 
-@dataclass(frozen=True, slots=True)
-class Invited:
+class Invited(Struct, frozen=True):
     """An account may join a room whatever its modes are; `invited=False` ends it."""
 
     room_id: int
@@ -85,8 +78,7 @@ class Invited:
     invited: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class PositionSet:
+class PositionSet(Struct, frozen=True):
     """Where a device is, is kept."""
 
     account_id: int
@@ -94,16 +86,14 @@ class PositionSet:
     position: Position
 
 
-@dataclass(frozen=True, slots=True)
-class PositionGone:
+class PositionGone(Struct, frozen=True):
     """A device's position is forgotten."""
 
     account_id: int
     device: str
 
 
-@dataclass(frozen=True, slots=True)
-class LoginRemembered:
+class LoginRemembered(Struct, frozen=True):
     """The account logged in from this address: strangers there do not slow it down."""
 
     account_id: int
@@ -111,8 +101,7 @@ class LoginRemembered:
     time_us: int
 
 
-@dataclass(frozen=True, slots=True)
-class Audited:
+class Audited(Struct, frozen=True):
     """An administrative act: who did what to whom."""
 
     actor: str
@@ -122,36 +111,31 @@ class Audited:
     time_us: int
 
 
-@dataclass(frozen=True, slots=True)
-class CodeSet:
+class CodeSet(Struct, frozen=True):
     """A code is new, or has changed."""
 
     code: Code
 
 
-@dataclass(frozen=True, slots=True)
-class CodeGone:
+class CodeGone(Struct, frozen=True):
     """A code is forgotten."""
 
     digest: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceSet:
+class DeviceSet(Struct, frozen=True):
     """A device is new, or was seen."""
 
     device: Device
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceGone:
+class DeviceGone(Struct, frozen=True):
     """A device's token is worth nothing any more."""
 
     device: Device
 
 
-@dataclass(frozen=True, slots=True)
-class Ignored:
+class Ignored(Struct, frozen=True):
     """An account no longer sees what another says; `ignored=False` ends it."""
 
     account_id: int
@@ -159,8 +143,7 @@ class Ignored:
     ignored: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class RoomMuted:
+class RoomMuted(Struct, frozen=True):
     """An account may not speak in a room until then (µs since 1970 UTC); 0 ends it."""
 
     room_id: int
@@ -168,8 +151,7 @@ class RoomMuted:
     until_us: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReadMarked:
+class ReadMarked(Struct, frozen=True):
     """An account has read a conversation up to a time (ms since 1970 UTC)."""
 
     account_id: int
@@ -177,15 +159,13 @@ class ReadMarked:
     time_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class ErasureBegun:
+class ErasureBegun(Struct, frozen=True):
     """Everything that the account said is to be erased, in steps; what else is kept of it alone goes at once."""
 
     account_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class Forgot:
+class Forgot(Struct, frozen=True):
     """A step of forgetting. Messages from before `before_us` are too old (µs since 1970 UTC, as `now_us`)."""
 
     what: Forgetting
@@ -219,23 +199,20 @@ Durable = (
 _DURABLE: frozenset[type] = frozenset(get_args(Durable))
 
 
-@dataclass(frozen=True, slots=True)
-class SessionSet:
+class SessionSet(Struct, frozen=True):
     """A session is new, or has changed."""
 
     session: Session
 
 
-@dataclass(frozen=True, slots=True)
-class Attached:
+class Attached(Struct, frozen=True):
     """A session that has authenticated joins its account's sessions: the first brings the account online."""
 
     session_id: int
     now_us: int
 
 
-@dataclass(frozen=True, slots=True)
-class SessionGone:
+class SessionGone(Struct, frozen=True):
     """A session has ended. Without `lingers_until_us` its account, were it the last, is offline at once."""
 
     session_id: int
@@ -244,16 +221,14 @@ class SessionGone:
     lingers_until_us: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LingeringEnded:
+class LingeringEnded(Struct, frozen=True):
     """The grace after the last session of an account has passed."""
 
     account_id: int
     now_us: int
 
 
-@dataclass(frozen=True, slots=True)
-class RoomShown:
+class RoomShown(Struct, frozen=True):
     """A session sees that it is in a room: JOIN, topic, names. `msgid`: that of the JOIN where it happens now."""
 
     session_id: int
@@ -262,8 +237,7 @@ class RoomShown:
     msgid: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MarkerShown:
+class MarkerShown(Struct, frozen=True):
     """The sessions of an account see up to where it has read; `target` is the conversation's name to it."""
 
     account_id: int
@@ -271,8 +245,7 @@ class MarkerShown:
     target: str
 
 
-@dataclass(frozen=True, slots=True)
-class PositionMoved:
+class PositionMoved(Struct, frozen=True):
     """A device has received more; that is kept a little later."""
 
     account_id: int
@@ -280,15 +253,13 @@ class PositionMoved:
     position: Position
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(Struct, frozen=True):
     """The store has numbered the messages of a command; this is the last one's number."""
 
     message_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class LoginFailed:
+class LoginFailed(Struct, frozen=True):
     """A password was wrong."""
 
     address: str
@@ -296,24 +267,21 @@ class LoginFailed:
     now_us: int
 
 
-@dataclass(frozen=True, slots=True)
-class LoginSucceeded:
+class LoginSucceeded(Struct, frozen=True):
     """A password was right."""
 
     address: str
     folded: str
 
 
-@dataclass(frozen=True, slots=True)
-class Registered:
+class Registered(Struct, frozen=True):
     """An account was made from this address, without a code."""
 
     address: str
     now_us: int
 
 
-@dataclass(frozen=True, slots=True)
-class SettingsSet:
+class SettingsSet(Struct, frozen=True):
     """The owner's choices have changed."""
 
     settings: Settings

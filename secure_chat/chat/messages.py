@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from secure_chat.protocol.message import NO_TAGS
 from secure_chat.protocol.relay import Relayed
@@ -55,15 +56,13 @@ class Kind(StrEnum):
                 return (target, text)
 
 
-@dataclass(frozen=True, slots=True)
-class InRoom:
+class InRoom(Struct, frozen=True):
     """The conversation of a room."""
 
     room_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class Between:
+class Between(Struct, frozen=True):
     """The conversation of two accounts: who sent this message, and to whom."""
 
     sender_id: int
@@ -82,16 +81,14 @@ def other_end(account_id: int, place: Conversation) -> int:
     return place.recipient_id if place.sender_id == account_id else place.sender_id
 
 
-@dataclass(frozen=True, slots=True)
-class PostId:
+class PostId(Struct, frozen=True):
     """The id a client made for its post, and what was posted: the same id with another digest is refused."""
 
     id: str
     digest: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class NewMessage:
+class NewMessage(Struct, frozen=True):
     """A message to be stored. `time_us` is µs since 1970 UTC; `relayed` is what people see of it.
 
     `subject_id` is the account that a KICK is about. `device` is that of the session that says it.
@@ -118,8 +115,7 @@ class NewMessage:
         return self.kind.text_of(self.relayed.params)
 
 
-@dataclass(frozen=True, slots=True)
-class StoredMessage:
+class StoredMessage(Struct, frozen=True):
     """A message read from the store. `user` is the USER name that the sender had."""
 
     conversation: Conversation

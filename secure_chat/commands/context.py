@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from secure_chat.chat.accounts import Account
 from secure_chat.chat.deliveries import Hangup, LogLine, ToRoom, ToSession
@@ -28,8 +29,7 @@ from secure_chat.protocol.numerics import Numeric
 from secure_chat.protocol.relay import Relayed
 
 
-@dataclass(slots=True)
-class Context:
+class Context(Struct):
     """One unit of a tick: a command (or an element of its list), or something that happened.
 
     `now_us` is µs since 1970 UTC, `said_us` the same for what is said: it never goes back. `effects` is what has

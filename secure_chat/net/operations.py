@@ -6,6 +6,8 @@ import socket
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from secure_chat.errors import ProtocolError
 from secure_chat.protocol.message import Message
 
@@ -23,8 +25,7 @@ class Adopt:
     exempt: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(Struct, frozen=True):
     """Send these bytes to one connection. With them it has everything up to `message_id`; 0 says nothing."""
 
     connection_id: int
@@ -32,8 +33,7 @@ class Send:
     message_id: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class SendEach:
+class SendEach(Struct, frozen=True):
     """Send to several connections, to each in its form. `message_id` as in Send."""
 
     connection_ids: tuple[int, ...]
@@ -41,8 +41,7 @@ class SendEach:
     message_id: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Publish:
+class Publish(Struct, frozen=True):
     """Send to all subscribers of a topic but those in `skip`. `message_id` as in Send."""
 
     topic: int
@@ -51,69 +50,60 @@ class Publish:
     message_id: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Subscribe:
+class Subscribe(Struct, frozen=True):
     """From here on the connection gets what is published to the topic."""
 
     connection_id: int
     topic: int
 
 
-@dataclass(frozen=True, slots=True)
-class Unsubscribe:
+class Unsubscribe(Struct, frozen=True):
     """From here on it does not."""
 
     connection_id: int
     topic: int
 
 
-@dataclass(frozen=True, slots=True)
-class SetForm:
+class SetForm(Struct, frozen=True):
     """From here on the connection sees this form of what is published."""
 
     connection_id: int
     form: int
 
 
-@dataclass(frozen=True, slots=True)
-class Authenticated:
+class Authenticated(Struct, frozen=True):
     """The connection has logged in: its deadline ends, and it gets points for asking about each room it is in."""
 
     connection_id: int
     rooms: int
 
 
-@dataclass(frozen=True, slots=True)
-class MoreTime:
+class MoreTime(Struct, frozen=True):
     """The connection has so long, from now on, to log in."""
 
     connection_id: int
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(Struct, frozen=True):
     """Do not read from the connection until Release: an answer to it is being worked on."""
 
     connection_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
+class Release(Struct, frozen=True):
     """Read again."""
 
     connection_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class TellDrained:
+class TellDrained(Struct, frozen=True):
     """Report Drained when little is pending for the connection."""
 
     connection_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
+class Close(Struct, frozen=True):
     """Close the connection after what is pending was sent."""
 
     connection_id: int
@@ -137,8 +127,7 @@ Operation = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(Struct, frozen=True):
     """A connection has finished its handshake."""
 
     connection_id: int
@@ -146,31 +135,27 @@ class Opened:
     exempt: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(Struct, frozen=True):
     """A line has come; or, in its place, what was wrong with it."""
 
     connection_id: int
     line: Message | ProtocolError
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(Struct, frozen=True):
     """A connection that had been Opened is gone."""
 
     connection_id: int
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Drained:
+class Drained(Struct, frozen=True):
     """Little is pending for the connection."""
 
     connection_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class Proven:
+class Proven(Struct, frozen=True):
     """The peer has shown that it has received everything up to `message_id`."""
 
     connection_id: int

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct
+
 from secure_chat.commands.history import HistoryRead
 from secure_chat.commands.login import PasswordChecked
 from secure_chat.commands.missed import MissedRead
@@ -25,29 +27,25 @@ class Asked:
     answer: Callable[[dict[str, object]], None] = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class LingeringDue:
+class LingeringDue(Struct, frozen=True):
     """The grace of an account that lost its connections is over."""
 
     account_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class ForgettingDue:
+class ForgettingDue(Struct, frozen=True):
     """It is time for the next step of forgetting; `idle`: nothing else happens."""
 
     idle: bool
 
 
-@dataclass(frozen=True, slots=True)
-class PositionsDue:
+class PositionsDue(Struct, frozen=True):
     """Positions of devices have moved: these, by account and device, are to be kept."""
 
     keys: tuple[tuple[int, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ReadingDue:
+class ReadingDue(Struct, frozen=True):
     """What sessions missed could not be read some time ago: it is asked for again."""
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import NoReturn
+
+from msgspec import Struct, field
 
 import secure_chat.commands.accounts
 import secure_chat.commands.capabilities
@@ -38,8 +39,7 @@ LABEL_LIMIT_BYTES = 64
 Line = Message | ProtocolError
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(Struct, frozen=True):
     """A command and what it asks for: a decision for each element of its list."""
 
     command: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from secure_chat.chat.deliveries import Job, LogLine
 from secure_chat.chat.effects import Effect
@@ -11,8 +12,7 @@ from secure_chat.net.operations import Operation
 from secure_chat.protocol.message import Message
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(Struct):
     """One command's share of a tick, in the order of the tick.
 
     `message_id` is that of the last message that was stored for the unit that is being applied, 0 where none was.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from queue import Queue
 from threading import Event
 
 import pytest
+from msgspec.structs import replace
 
 from secure_chat.chat.deliveries import ReadHistory
 from secure_chat.chat.history import End, HistoryQuery, Rights, SearchQuery, TargetsQuery

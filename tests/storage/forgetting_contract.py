@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 
 import pytest
+from msgspec import structs
 
 from secure_chat.chat import effects as fx
 from secure_chat.chat.accounts import Account
@@ -26,7 +27,7 @@ def said(
 ) -> fx.Append:
     """A post of that time."""
     new = message(msgid, where, f"text of {msgid}", post_id, sender).message
-    return fx.Append(replace(new, relayed=replace(new.relayed, time_us=time_us)))
+    return fx.Append(structs.replace(new, relayed=dataclasses.replace(new.relayed, time_us=time_us)))
 
 
 def forget_all(store: Store, before_us: int = 0, now_us: int = 0) -> list[Forgetting]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
-from dataclasses import replace
 from pathlib import Path
 
 import apsw
 import pytest
+from msgspec import structs
 
 from secure_chat.chat import effects as fx
 from secure_chat.chat.messages import Between, InRoom
@@ -52,7 +53,7 @@ def store(tmp_path: Path) -> SqliteStore:
         where = InRoom(TEA.id) if number % 4 < 2 else Between(sender.id, ALICE.id + BOB.id - sender.id)
         text = " ".join(word(end) for _ in range(3 + number % 5 * 6))
         said = message(f"m{number}", where, text, sender=sender).message
-        store.stage([fx.Append(replace(said, device=f"laptop{end}"))])
+        store.stage([fx.Append(structs.replace(said, device=f"laptop{end}"))])
         if number % 100 == 0:
             store.commit()
     store.commit()
@@ -112,7 +113,7 @@ def test_pruned_messages_beside_younger_ones(tmp_path: Path, seed: int) -> None:
         text = " ".join(word(MARK if is_old else OTHER, chance) for _ in range(chance.randint(1, 3)))
         said = message(f"m{number}", InRoom(TEA.id), text).message
         time_us = 10 if is_old else 1_000
-        store.stage([fx.Append(replace(said, relayed=replace(said.relayed, time_us=time_us)))])
+        store.stage([fx.Append(structs.replace(said, relayed=dataclasses.replace(said.relayed, time_us=time_us)))])
         if number % 50 == 0:
             store.commit()
     store.commit()
