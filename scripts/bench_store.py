@@ -38,7 +38,7 @@ from secure_chat.protocol.message import parse  # noqa: E402
 from secure_chat.protocol.relay import Relayed  # noqa: E402
 from secure_chat.protocol.search import parse_terms  # noqa: E402
 from secure_chat.server.certificates import create  # noqa: E402
-from secure_chat.server.forgetting import IDLE_PAUSE_US  # noqa: E402
+from secure_chat.server.forgetting import BUSY_PAUSE_US, IDLE_PAUSE_US  # noqa: E402
 from secure_chat.server.home import Home  # noqa: E402
 from secure_chat.storage.chapters import chapter_of, index_rest, place_in, words_in  # noqa: E402
 from secure_chat.storage.database import open_database  # noqa: E402
@@ -59,7 +59,7 @@ TLS_ROUNDS = 200
 SYNCS = 300
 REPETITIONS = 40
 SQLITE_CHECKPOINT_PAGES = 1_000
-PRUNED_MESSAGES, STEP_MS = 20_000, 5
+PRUNED_MESSAGES, STEP_MS = 5_000, 5
 BEGUN_US = 1_700_000_000_000_000
 CHANCE = random.Random(1)  # noqa: S311 - the same words in each run
 
@@ -237,6 +237,8 @@ def forgetting(path: Path) -> None:
         store.commit()
         taken.setdefault(what, []).append((time.perf_counter() - begun) * 1000)
         time.sleep(IDLE_PAUSE_US / 1e6)
+        while not store.keeps_up():
+            time.sleep(BUSY_PAUSE_US / 1e6)
     for what, times in taken.items():
         longest = sorted(times)
         median, late = longest[len(times) // 2], longest[int(len(times) * 0.99)]

@@ -118,6 +118,11 @@ class Store(Protocol):
         1970 UTC, as `now_us`); None where nothing is left. Raises StoreFailed.
         """
 
+    def keeps_up(self) -> bool:
+        """Whether a step of forgetting may come: not while much that was written is still to be put in its place.
+        Never waits: that begins, in another thread, when this is asked.
+        """
+
     def files_are_clean(self) -> bool:
         """Whether the files hold nothing of what was forgotten. Never waits: what can be done about it begins when
         this is asked, in another thread.

@@ -23,7 +23,8 @@ def forget(ctx: Context) -> None:
     before_us = ctx.now_us - keep_days * DAY_US if keep_days else 0
     what = ctx.store.to_forget(before_us, ctx.now_us)
     ctx.answer["progress"] = Progress.DONE if what is None else Progress.GOES_ON
-    if what is Forgetting.FILES and not ctx.store.files_are_clean():
+    is_clean = what is not Forgetting.FILES or ctx.store.files_are_clean()
+    if what is not None and not (is_clean and ctx.store.keeps_up()):
         ctx.answer["progress"] = Progress.WAITS
     elif what is not None:
         ctx.add(Forgot(what, before_us, ctx.now_us))

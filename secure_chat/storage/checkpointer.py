@@ -46,6 +46,7 @@ class Checkpointer:
         self._ending = self._is_asked = False
         self._changed = threading.Condition()
         self._wanted = self._emptied = 0
+        self._to_move = self._moved = 0
         self._thread = threading.Thread(target=self._run, name="checkpointer", daemon=True)
         self._thread.start()
 
@@ -67,6 +68,14 @@ class Checkpointer:
                 self._changed.notify()
             return self._emptied == number
 
+    def moved_for(self, number: int) -> bool:
+        """Whether all that was in the WAL when this number was first given is in the database. The same terms."""
+        with self._changed:
+            if self._to_move != number:
+                self._to_move, self._is_asked = number, True
+                self._changed.notify()
+            return self._moved == number
+
     def _run(self) -> None:
         connection = None
         pause_seconds = 0.0  # at first: what a crash has left
@@ -78,10 +87,9 @@ class Checkpointer:
                     connection.execute("PRAGMA wal_autocheckpoint=0")
                     # Not at the end either: the writer closes last, and does that.
                     connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-                if self._wanted == self._emptied:
-                    self._work(connection)
-                elif not self._empty(connection):
+                if not self._do_asked(connection):
                     pause_seconds = RETRY_SECONDS
+                self._work(connection)
             except apsw.Error as error:
                 log.warning("checkpoint failed: %s", error)
         if connection is not None:
@@ -94,6 +102,15 @@ class Checkpointer:
             self._changed.wait_for(lambda: self._ending or self._is_asked, pause_seconds)
             self._is_asked = False
             return not self._ending
+
+    def _do_asked(self, connection: apsw.Connection) -> bool:
+        """What somebody waits for; False where a reader or the writer was in the way."""
+        to_move = self._to_move
+        if to_move != self._moved:
+            _, is_held = _move_most(connection)
+            if not is_held:
+                self._moved = to_move
+        return self._moved == to_move and (self._wanted == self._emptied or self._empty(connection))
 
     def _empty(self, connection: apsw.Connection) -> bool:
         """Empty the WAL, if nobody is in the way."""

@@ -34,6 +34,8 @@ INDEXED_MESSAGES = 256
 """So many are put into the index at once: FTS5 writes a piece of its own each time, and joins those later."""
 INDEXED_CHARACTERS = 16_384
 """Fewer where they are long: a piece is no larger than that."""
+FORGETTING_PAGES = 4_096
+"""Pages in the WAL above which forgetting waits for the checkpointer, which is slower."""
 _LAST = (
     "SELECT coalesce(max(time_us), 0), coalesce(max(id), 0)"
     " FROM (SELECT id, time_us FROM message ORDER BY id DESC LIMIT 1)"
@@ -51,8 +53,10 @@ class SqliteStore:
         """Open the database at `path`, made if it is not there. Raises DatabaseUnusable."""
         self._path = path
         self._had_wal = wal_of(path).exists()
-        self._connection = open_database(path)
-        self._in_tick = False
+        self._wal_pages = 0
+        """In the WAL after the last commit."""
+        self._connection = self._open()
+        self._in_tick, self._waits_for_disk = False, True
         self._mark = 0
         self._unindexed = count_unindexed(self._connection)
         """Messages that are not in the index for searching yet."""
@@ -62,6 +66,15 @@ class SqliteStore:
         """Counts the steps of forgetting, so that an emptied WAL is not taken for one after a later step."""
         self._checkpointer: Checkpointer | None = None
         """Works from the first write on: a database that is refused after all is left as it is."""
+
+    def _open(self) -> apsw.Connection:
+        connection = open_database(self._path)
+        connection.set_wal_hook(self._committed)
+        return connection
+
+    def _committed(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
+        self._wal_pages = pages
+        return apsw.SQLITE_OK
 
     def load(self) -> Snapshot:
         """The durable state. Raises StoreFailed."""
@@ -83,7 +96,7 @@ class SqliteStore:
         with suppress(apsw.Error):  # what is broken may be broken here too; it is closed all the same
             self._connection.close(True)
         try:
-            self._connection = open_database(self._path)
+            self._connection, self._waits_for_disk = self._open(), True
             (busy, _, _) = next(self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)"))
             (mark,) = next(self._connection.execute("SELECT mark FROM tick"))
             self._unindexed = count_unindexed(self._connection)
@@ -123,6 +136,10 @@ class SqliteStore:
         """See `Store.to_forget`."""
         return self._guarded(to_forget, self._connection, before_us, now_us)
 
+    def keeps_up(self) -> bool:
+        """See `Store.keeps_up`."""
+        return self._wal_pages <= FORGETTING_PAGES or self._working_checkpointer().moved_for(self._forgotten)
+
     def files_are_clean(self) -> bool:
         """See `Store.files_are_clean`."""
         return self._working_checkpointer().emptied_for(self._forgotten)
@@ -137,6 +154,7 @@ class SqliteStore:
         """Keep such a value, at once. Raises StoreFailed."""
         sql = "INSERT INTO setting VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
         self._working_checkpointer()
+        self._wait_for_disk(True)
         self._guarded(lambda: self._connection.execute(sql, (key, value)))
 
     def close(self) -> None:
@@ -199,10 +217,8 @@ class SqliteStore:
 
     def _stage(self, effects: Sequence[Durable]) -> int:
         run, is_whole = self._connection.execute, len(effects) == 1 and undoes_itself(effects[0])
-        if not self._in_tick:
-            self._working_checkpointer()
-            run("BEGIN IMMEDIATE")
-            self._in_tick = True
+        # A step of forgetting does not wait for the disk, which may be busy for longer than the step takes.
+        self._begin(may_be_lost=all(isinstance(effect, Forgot) for effect in effects))
         if not is_whole:
             run("SAVEPOINT command")
         try:
@@ -224,6 +240,25 @@ class SqliteStore:
         self._unindexed += len(ids)
         self._unindexed_characters += sum(len(one.message.text) for one in effects if isinstance(one, Append))
         return ids[-1] if ids else 0
+
+    def _begin(self, *, may_be_lost: bool) -> None:
+        """Begin the tick's transaction, unless it has begun. What `may_be_lost` when power fails is done again:
+        it is a transaction of its own before the rest of the tick, and does not wait for the disk.
+        """
+        if self._in_tick:
+            if may_be_lost or self._waits_for_disk:
+                return
+            self._commit()
+        self._working_checkpointer()
+        self._wait_for_disk(not may_be_lost)
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._in_tick = True
+
+    def _wait_for_disk(self, waits: bool) -> None:
+        """Whether the next transaction does (SQLite's documentation, "PRAGMA synchronous")."""
+        if waits is not self._waits_for_disk:
+            self._connection.execute(f"PRAGMA synchronous={'FULL' if waits else 'NORMAL'}")
+            self._waits_for_disk = waits
 
     def _commit(self) -> None:
         # Before the commit: whether it failed is asked of the database by this mark.

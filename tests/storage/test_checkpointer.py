@@ -9,10 +9,14 @@ from pathlib import Path
 import apsw
 import pytest
 
-from secure_chat.storage import checkpointer
+from secure_chat.chat import effects as fx
+from secure_chat.chat.forgetting import Forgetting
+from secure_chat.storage import checkpointer, sqlite
 from secure_chat.storage.checkpointer import Checkpointer
 from secure_chat.storage.database import open_database
+from secure_chat.storage.sqlite import SqliteStore
 from tests.e2e.waiting import wait_for
+from tests.storage.contract import ALICE
 
 PAGES = 200
 KIB = 1024
@@ -118,3 +122,24 @@ def test_the_file_is_cut_when_nothing_is_written(writer: apsw.Connection, tmp_pa
     wait_for(lambda: wal_pages(tmp_path) == 0)
     write(writer, 1)
     assert wal_pages(tmp_path) > 0
+
+
+def test_forgetting_waits_until_what_it_wrote_is_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And while somebody reads: it does not make the WAL grow meanwhile."""
+    monkeypatch.setattr(checkpointer, "INTERVAL_SECONDS", 3600)
+    monkeypatch.setattr(sqlite, "FORGETTING_PAGES", 1)
+    store = SqliteStore(tmp_path / "chat.db")
+    assert store.keeps_up()
+    store.stage([fx.AccountSet(ALICE)])
+    store.commit()
+    reader = apsw.Connection(str(tmp_path / "chat.db"))
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM account").fetchall()
+    for _ in range(2):
+        store.stage([fx.Forgot(Forgetting.POST_IDS, 0, 0)])
+        store.commit()
+    assert not store.keeps_up()
+    reader.execute("COMMIT")
+    wait_for(store.keeps_up)
+    store.close()
+    reader.close()

@@ -12,6 +12,7 @@ import pytest
 
 from secure_chat.chat import effects as fx
 from secure_chat.chat.codes import Code, Purpose
+from secure_chat.chat.forgetting import Forgetting
 from secure_chat.chat.messages import Between, InRoom
 from secure_chat.chat.ports import AuditEntry, Store, StoreFailed
 from secure_chat.chat.rooms import Role
@@ -289,4 +290,40 @@ class TestFailingDisk:
         store.commit()
         assert disk.wal_syncs == before + 1
         store.commit()
+        assert disk.wal_syncs == before + 1
+
+    def test_forgetting_does_not_wait_for_the_disk(self, store: SqliteStore, disk: Disk) -> None:
+        """A step that is lost is done again. Where something is said in the same tick, that is synced."""
+        step = fx.Forgot(Forgetting.POST_IDS, 0, 0)
+        before = disk.wal_syncs
+        store.stage([step])
+        store.commit()
+        assert disk.wal_syncs == before
+        ticks: list[list[fx.Durable]] = [[step, message("one", BETWEEN)], [message("two", BETWEEN), step]]
+        for number, tick in enumerate(ticks):
+            for effect in tick:
+                store.stage([effect])
+            store.commit()
+            assert disk.wal_syncs == before + number + 1
+        store.stage([step])
+        store.commit()
+        store.keep_setting("pepper", "value")
+        assert disk.wal_syncs == before + 3
+        assert self.ids(store) == ["zero", "one", "two"]
+
+    def test_a_step_of_forgetting_that_fails_takes_the_tick_with_it(self, store: SqliteStore, disk: Disk) -> None:
+        """Nothing else of the tick was tried."""
+        store.stage([fx.ErasureBegun(BOB.id)])
+        store.commit()
+        store.stage([fx.Forgot(Forgetting.ERASURE, 0, 0)])
+        disk.fails = "write"
+        with pytest.raises(StoreFailed):
+            store.stage([message("one", BETWEEN)])
+        assert not store.recover()
+        assert self.ids(store) == ["zero"]
+        assert store.to_forget(0, 0) is Forgetting.ERASURE
+        for number in (1, 2):  # the first syncs the head of the new WAL, too
+            before = disk.wal_syncs
+            store.stage([message(f"after {number}", BETWEEN)])
+            store.commit()
         assert disk.wal_syncs == before + 1

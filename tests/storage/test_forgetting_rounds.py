@@ -1,4 +1,4 @@
-"""Pruning stops where a chapter of the index ends, and goes on when the index is rid of it."""
+"""Pruning stops after so many messages, and goes on when the index is rid of them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ import apsw
 
 from secure_chat.chat import effects as fx
 from secure_chat.chat.forgetting import Forgetting
-from secure_chat.storage.chapters import CHAPTER_MESSAGES
-from secure_chat.storage.forgetting import PRUNED_CHAPTERS
+from secure_chat.storage.forgetting import PRUNED_MESSAGES
 from secure_chat.storage.sqlite import SqliteStore
 from tests.storage.contract import ALICE, BOB, TEA
 from tests.storage.forgetting_contract import forget_all
 
-NEXT = PRUNED_CHAPTERS * CHAPTER_MESSAGES
+NEXT = 2 * PRUNED_MESSAGES
 FIRST, LAST = NEXT - 40, NEXT + 40
 BEFORE_US = 10**9
 
@@ -27,7 +26,7 @@ def rows(path: Path, sql: str) -> list[tuple[apsw.SQLiteValue, ...]]:
     return found
 
 
-def test_a_chapter_ends_with_merging(tmp_path: Path) -> None:
+def test_a_round_ends_with_merging(tmp_path: Path) -> None:
     """An erasure that is begun meanwhile changes nothing of that."""
     path = tmp_path / "chat.db"
     store = SqliteStore(path)
