@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import importlib.util
+import os
+import sys
 from typing import Any, NoReturn
 
 import click
@@ -64,9 +67,17 @@ class LazyGroup(click.Group):
             _refuse(str(ctx.invoked_subcommand), str(error.name))
 
     def main(self, *args: Any, **options: Any) -> Any:
-        """Run the program; see `click.Command.main`."""
+        """Run the program; see `click.Command.main`. A disk that is full is said, not traced."""
         options.setdefault("complete_var", COMPLETE_VARIABLE)
-        return super().main(*args, **options)
+        try:
+            return super().main(*args, **options)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
+                raise
+            click.echo(f"Error: Could not write: {error.strerror}. What was done before stays done.", err=True)
+            # What could not be printed is given up: at the exit Python would try it again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            sys.exit(1)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete the subcommands without importing them, and the options."""
