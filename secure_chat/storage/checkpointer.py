@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -78,7 +79,7 @@ class Checkpointer:
 
     def _run(self) -> None:
         connection = None
-        pause_seconds = 0.0  # at first: what a crash has left
+        pause_seconds = due = 0.0  # at first: what a crash has left
         while self._goes_on(pause_seconds):
             pause_seconds = INTERVAL_SECONDS
             try:
@@ -89,7 +90,9 @@ class Checkpointer:
                     connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
                 if not self._do_asked(connection):
                     pause_seconds = RETRY_SECONDS
-                self._work(connection)
+                if time.monotonic() >= due:  # not each time when it is asked: it is looked whether anything is new
+                    due = time.monotonic() + INTERVAL_SECONDS
+                    self._work(connection)
             except apsw.Error as error:
                 log.warning("checkpoint failed: %s", error)
         if connection is not None:

@@ -38,12 +38,19 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def writer(tmp_path: Path) -> Iterator[apsw.Connection]:
-    """The one connection that writes; beside it a checkpointer is at work."""
+    """The one connection that writes; beside it `working` is at work."""
     connection = open_database(tmp_path / "chat.db")
-    working = Checkpointer(tmp_path / "chat.db")
     yield connection
-    working.close()
     connection.close()
+
+
+@pytest.fixture
+def working(writer: apsw.Connection, tmp_path: Path) -> Iterator[Checkpointer]:
+    """The checkpointer."""
+    assert writer
+    working = Checkpointer(tmp_path / "chat.db")
+    yield working
+    working.close()
 
 
 def write(connection: apsw.Connection, key: int) -> None:
@@ -73,17 +80,23 @@ def test_what_a_crash_left_is_moved_at_once(tmp_path: Path, monkeypatch: pytest.
     connection.close()
 
 
-def test_it_is_begun_anew_while_people_talk(writer: apsw.Connection, tmp_path: Path) -> None:
-    """There is never a moment without a write."""
+@pytest.mark.parametrize("forgets", [False, True])
+def test_it_is_begun_anew_while_people_talk(
+    writer: apsw.Connection, working: Checkpointer, tmp_path: Path, *, forgets: bool
+) -> None:
+    """There is never a moment without a write, nor one in which forgetting does not wait for it."""
     written = longest = 0
     while written < 20 * PAGES:
         write(writer, written)
         written += 1
+        if forgets:
+            working.moved_for(written)
         longest = max(longest, wal_pages(tmp_path))
     assert PAGES < longest < 20 * PAGES
     assert writer.execute("SELECT count(*) FROM setting WHERE key LIKE 'key%'").fetchall() == [(10,)]
 
 
+@pytest.mark.usefixtures("working")
 def test_nobody_waits_for_a_reader(
     writer: apsw.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,6 +129,7 @@ def test_nobody_waits_for_a_reader(
     assert wal_pages(tmp_path) < 2 * grown
 
 
+@pytest.mark.usefixtures("working")
 def test_the_file_is_cut_when_nothing_is_written(writer: apsw.Connection, tmp_path: Path) -> None:
     for number in range(PAGES):
         write(writer, number)
