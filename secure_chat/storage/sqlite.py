@@ -248,7 +248,9 @@ class SqliteStore:
         if self._in_tick:
             if may_be_lost or self._waits_for_disk:
                 return
-            self._commit()
+            # Without a mark: where this fails nothing more of the tick is there, even if this is.
+            self._connection.execute("COMMIT")
+            self._in_tick = False
         self._working_checkpointer()
         self._wait_for_disk(not may_be_lost)
         self._connection.execute("BEGIN IMMEDIATE")

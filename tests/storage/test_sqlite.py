@@ -311,6 +311,17 @@ class TestFailingDisk:
         assert disk.wal_syncs == before + 3
         assert self.ids(store) == ["zero", "one", "two"]
 
+    def test_a_step_of_forgetting_that_is_kept_is_not_taken_for_the_tick(self, store: SqliteStore) -> None:
+        """Its commit is on disk, but SQLite says that it failed: what was said in the same tick was not tried."""
+        store.stage([fx.ErasureBegun(BOB.id)])
+        store.commit()
+        store.stage([fx.Forgot(Forgetting.ERASURE, 0, 0)])
+        store._connection.set_wal_hook(lambda *_: apsw.SQLITE_IOERR)
+        with pytest.raises(StoreFailed):
+            store.stage([message("one", BETWEEN)])
+        assert not store.recover()
+        assert self.ids(store) == ["zero"]
+
     def test_a_step_of_forgetting_that_fails_takes_the_tick_with_it(self, store: SqliteStore, disk: Disk) -> None:
         """Nothing else of the tick was tried."""
         store.stage([fx.ErasureBegun(BOB.id)])
