@@ -10,9 +10,9 @@ from secure_chat.commands.forgetting import BEGINS, ENDED, GOES_ON
 from secure_chat.server.outcome import Outcome
 from secure_chat.server.said_clock import is_due
 
-IDLE_PAUSE_US = 5_000
+IDLE_PAUSE_US = 2_000
 """Between two steps while nothing else happens."""
-BUSY_PAUSE_US = 100_000
+BUSY_PAUSE_US = 25_000
 """The same while people talk; and while another thread is waited for."""
 FAILED_PAUSE_US = 60_000_000
 """After a step that failed."""

@@ -47,7 +47,7 @@ class Checkpointer:
         self._ending = self._is_asked = False
         self._changed = threading.Condition()
         self._wanted = self._emptied = 0
-        self._to_move = self._moved = 0
+        self._to_move = self._moved = (0, 0)
         self._thread = threading.Thread(target=self._run, name="checkpointer", daemon=True)
         self._thread.start()
 
@@ -69,13 +69,15 @@ class Checkpointer:
                 self._changed.notify()
             return self._emptied == number
 
-    def moved_for(self, number: int) -> bool:
-        """Whether all that was in the WAL when this number was first given is in the database. The same terms."""
+    def moved_for(self, number: int, pages: int) -> bool:
+        """Whether so many pages, which were in the WAL when this number was first given, are in the database. The
+        same terms.
+        """
         with self._changed:
-            if self._to_move != number:
-                self._to_move, self._is_asked = number, True
+            if self._to_move != (number, pages):
+                self._to_move, self._is_asked = (number, pages), True
                 self._changed.notify()
-            return self._moved == number
+            return self._moved == self._to_move
 
     def _run(self) -> None:
         connection = None
@@ -110,8 +112,9 @@ class Checkpointer:
         """What somebody waits for; False where a reader or the writer was in the way."""
         to_move = self._to_move
         if to_move != self._moved:
-            _, is_held = _move_most(connection)
-            if not is_held:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            (_, wanted), (pages, rest) = to_move, _pages(connection)
+            if pages < wanted or pages - rest >= wanted:  # with fewer the WAL was begun anew
                 self._moved = to_move
         return self._moved == to_move and (self._wanted == self._emptied or self._empty(connection))
 

@@ -90,7 +90,7 @@ def test_it_is_begun_anew_while_people_talk(
         write(writer, written)
         written += 1
         if forgets:
-            working.moved_for(written)
+            working.moved_for(written, 1)
         longest = max(longest, wal_pages(tmp_path))
     assert PAGES < longest < 20 * PAGES
     assert writer.execute("SELECT count(*) FROM setting WHERE key LIKE 'key%'").fetchall() == [(10,)]
@@ -136,6 +136,20 @@ def test_the_file_is_cut_when_nothing_is_written(writer: apsw.Connection, tmp_pa
     wait_for(lambda: wal_pages(tmp_path) == 0)
     write(writer, 1)
     assert wal_pages(tmp_path) > 0
+
+
+def test_what_comes_later_need_not_be_moved(
+    writer: apsw.Connection, working: Checkpointer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody reads all the time, and there is always something new: forgetting goes on all the same."""
+    monkeypatch.setattr(checkpointer, "RETRY_SECONDS", 0.005)
+    for number in range(30):
+        write(writer, number)
+    reader = apsw.Connection(str(tmp_path / "chat.db"))
+    reader.execute("BEGIN; SELECT count(*) FROM setting").fetchall()
+    pages, _ = checkpointer._pages(writer)
+    wait_for(lambda: write(writer, 1) or working.moved_for(1, pages))  # type: ignore[func-returns-value]
+    reader.close()
 
 
 def test_forgetting_waits_until_what_it_wrote_is_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
