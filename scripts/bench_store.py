@@ -230,8 +230,9 @@ def forgetting(path: Path) -> None:
     store.commit()
     before_us = BEGUN_US + PRUNED_MESSAGES * 1000
     taken: dict[Forgetting, list[float]] = {}
-    while (what := store.to_forget(before_us, BEGUN_US)) is not Forgetting.FILES:
-        assert what is not None
+    while (what := store.to_forget(before_us, BEGUN_US)) is not None:
+        while what is Forgetting.FILES and not store.files_are_clean():
+            time.sleep(BUSY_PAUSE_US / 1e6)
         begun = time.perf_counter()
         store.stage([fx.Forgot(what, before_us, BEGUN_US)])
         store.commit()

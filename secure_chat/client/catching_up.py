@@ -95,11 +95,14 @@ def mark_read(chat: Chat) -> None:
 
 
 def _ask_at_start(chat: Chat) -> bool:
-    """The last screenful of the current room, and how much is unread in the others; whether we ask for anything."""
-    if chat.rooms.current is not None:
-        ask(chat, Why.START, "LATEST", chat.rooms.current, "*", SCREENFUL_MESSAGES)
-        _ask_for_unread_in_rooms(chat, Why.UNREAD, besides=chat.rooms.current)
-    return chat.rooms.current is not None
+    """The last screenful of the current room, and how much is unread in all; whether we ask for anything."""
+    current = chat.rooms.current
+    if current is not None:
+        ask(chat, Why.START, "LATEST", current, "*", SCREENFUL_MESSAGES)
+        # Where nothing is known of what was read here, what is shown is enough.
+        is_known = bool(chat.history.markers.get(fold(current)))
+        _ask_for_unread_in_rooms(chat, Why.UNREAD, besides="" if is_known else current)
+    return current is not None
 
 
 def _ask_for_unread_in_rooms(chat: Chat, why: Why, besides: str = "") -> int:

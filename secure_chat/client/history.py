@@ -253,7 +253,7 @@ def _tell_unread(chat: Chat, place: str, messages: list[Message], why: Why) -> N
             chat.tell(Tone.ANSWER, _("nothing unread"), place)
         return
     text = _unread(count, len(messages))
-    if not is_room(place):
+    if not is_room(place) or (chat.rooms.is_current(place) and len(messages) > SCREENFUL_MESSAGES):
         text += f" (/history {place} {len(messages)})"
     chat.tell(Tone.ANSWER, text, place)
 

@@ -93,24 +93,25 @@ def test_a_server_without_history() -> None:
     assert talk.texts() == ["This server keeps no history."]
 
 
-def test_what_is_unread_in_other_rooms_is_counted() -> None:
+def test_what_is_unread_in_rooms_is_counted() -> None:
     talk = Talk()
     talk.connect()
     talk.server("AUTHENTICATE +", ":stub 903 ivan :SASL authentication successful")
     talk.server(":stub 001 ivan :Welcome", ":stub 005 ivan secure-chat.internal/LOBBY=#lobby :are supported")
     (ping,) = talk.server(":stub 422 ivan :No MOTD")
-    talk.server(f":{ME} JOIN #lobby ivan :ivan", ":stub MARKREAD #lobby timestamp=2026-11-20T09:00:00.000Z")
+    talk.server(f":{ME} JOIN #lobby ivan :ivan", ":stub MARKREAD #lobby timestamp=2026-11-20T08:00:00.000Z")
     talk.server(f":{ME} JOIN #tea ivan :ivan", ":stub MARKREAD #tea timestamp=2026-11-20T09:00:00.000Z")
     talk.server(f":{ME} JOIN #new ivan :ivan", ":stub MARKREAD #new *")
     talk.answer_pings(talk.server(f":stub PONG stub :{ping.params[0]}"))
     questions = asked(talk)
-    assert [message.params[:3] for message in questions[:3]] == [
+    assert [message.params[:3] for message in questions[:4]] == [
         ("LATEST", "#lobby", "*"),
+        ("LATEST", "#lobby", "timestamp=2026-11-20T08:00:00.000Z"),
         ("LATEST", "#tea", "timestamp=2026-11-20T09:00:00.000Z"),
         ("LATEST", "#new", "*"),
     ]
     talk.texts()
-    talk.server(*batch(questions[1].tags["label"], ("m1", "one"), ("m2", "two")))
+    talk.server(*batch(questions[2].tags["label"], ("m1", "one"), ("m2", "two")))
     assert talk.texts() == ["2 unread messages"]
     # They are not seen by that: a look at the room shows them.
     talk.server(f"@msgid=m1 :{BOB} PRIVMSG #tea :one")
@@ -120,6 +121,22 @@ def test_what_is_unread_in_other_rooms_is_counted() -> None:
     talk.texts()
     talk.server(*batch(questions[0].tags["label"], target="#lobby"))
     assert talk.texts() == ["nothing unread"]
+
+
+def test_more_may_be_unread_in_the_current_room_than_is_shown() -> None:
+    talk = Talk()
+    talk.connect()
+    talk.server("AUTHENTICATE +", ":stub 903 ivan :SASL authentication successful")
+    talk.server(":stub 001 ivan :Welcome", ":stub 005 ivan secure-chat.internal/LOBBY=#lobby :are supported")
+    (ping,) = talk.server(":stub 422 ivan :No MOTD")
+    talk.server(f":{ME} JOIN #lobby ivan :ivan", ":stub MARKREAD #lobby timestamp=2026-11-20T09:00:00.000Z")
+    talk.answer_pings(talk.server(f":stub PONG stub :{ping.params[0]}"))
+    last, unread = asked(talk)[:2]
+    said = [(f"m{number}", f"text {number}") for number in range(23)]
+    talk.server(*batch(last.tags["label"], *said[3:], target="#lobby"))
+    talk.texts()
+    talk.server(*batch(unread.tags["label"], *said, target="#lobby"))
+    assert talk.texts() == ["23 unread messages (/history #lobby 23)"]
 
 
 def test_what_is_shown_is_read_when_the_user_types() -> None:
