@@ -5,6 +5,7 @@ from __future__ import annotations
 from secure_chat.chat.effects import LingeringEnded, SessionGone, SessionSet
 from secure_chat.chat.sessions import Session
 from secure_chat.commands.context import Context
+from secure_chat.commands.receipts import leave_device
 from secure_chat.commands.registry import Weight, command
 from secure_chat.commands.welcome import AWAY_LIMIT_BYTES
 from secure_chat.protocol.message import cut
@@ -28,6 +29,7 @@ def quit_(ctx: Context, reason: str = "") -> None:
     """Say good-bye."""
     session = ctx.session
     text = cut(reason, QUIT_LIMIT_BYTES)
+    leave_device(ctx)
     ctx.close(session, f"Quit: {text}" if text else "Quit")
 
 
@@ -41,6 +43,7 @@ def connection_lost(ctx: Context, reason: str) -> None:
     session = ctx.session
     grace_us = int(ctx.settings.grace_seconds * 1_000_000)
     lingers_until_us = ctx.now_us + grace_us if grace_us else None
+    leave_device(ctx)
     ctx.add(SessionGone(session.id, "Connection lost", ctx.now_us, lingers_until_us))
     ctx.add(ctx.farewell(session, reason))
 

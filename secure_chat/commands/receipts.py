@@ -48,9 +48,22 @@ def receipt_proven(ctx: Context, message_id: int) -> None:
     if session.device is None or message_id <= session.proven_id:
         return
     ctx.change_session(proven_id=message_id)
-    account_id, device = ctx.account.id, session.device
+    _move_position(ctx)
+
+
+def leave_device(ctx: Context) -> None:
+    """A session goes. Where it was kept back by a slower one that went before, its device is now where it is itself:
+    that one may have been its own old connection.
+    """
+    if ctx.session.device is not None:
+        _move_position(ctx)
+
+
+def _move_position(ctx: Context) -> None:
+    session, account_id, device = ctx.session, ctx.account.id, ctx.session.device
+    assert device is not None
     others = [one for one in ctx.hub.sessions_of(account_id) if one.device == device and one.id != session.id]
-    slowest = min([message_id, *(one.proven_id for one in others)])
+    slowest = min([session.proven_id, *(one.proven_id for one in others)])
     known = ctx.hub.positions.get(account_id, {}).get(device)
     if known is None or slowest > known.message_id:
         ctx.add(PositionMoved(account_id, device, Position(slowest, ctx.now_us)))
