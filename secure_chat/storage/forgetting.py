@@ -1,6 +1,8 @@
 """Forgetting in small steps, by the writer's connection: see `schema/0006_forgetting.sql` for what stays.
 
-MEASURED
+Measured with a million messages in 200 conversations, steps with their commits, 2 ms apart: median 0.9 ms, p99 2.3
+ms. Of 16,600 steps two took over 5 ms, the last of each round of merging the index: FTS5 drops all at once what it
+knows of the pieces that it has merged (6 ms). So does the first after 8,192 pruned messages (8 ms).
 """
 
 from __future__ import annotations
@@ -22,8 +24,8 @@ BLANKED_AHEAD_ROWS = 300
 """So far ahead of the deletion words are blanked: more than the pages hold that SQLite arranges anew together."""
 PRUNED_ROWS = 30
 PRUNED_MESSAGES = 8_192
-"""Before the index is merged, all of it: its first step passes over what is gone (8 ms; of 2,048 messages 4 ms, but
-then the index is written four times as often).
+"""Before the index is merged, all of it: its first step passes over what is gone. (Of 2,048 messages that takes 4 ms,
+but then the index is written four times as often.)
 """
 SCANNED_ROWS = 2_000
 """Rows in which a step looks for messages of the account: there is no index by sender."""
