@@ -52,8 +52,8 @@ def receipt_proven(ctx: Context, message_id: int) -> None:
 
 
 def leave_device(ctx: Context) -> None:
-    """A session goes. Where a slower one that went before held its device back, that is now where the session is: the
-    other may have been its own old connection.
+    """A session goes. Where a slower one that went before held its device back, that is now where the session is:
+    the other may have been its own old connection.
     """
     if ctx.session.device is not None:
         _move_position(ctx)
