@@ -17,15 +17,17 @@ from secure_chat.protocol.message import Message
 
 QUIET_SECONDS = 2.0
 """So long after the last delivery receipt is asked for."""
-LATEST_SECONDS = 10.0
-"""And so long after the first one that is not proven, where deliveries do not end."""
+LATEST_SECONDS = 9.0
+"""And so long after the first one that was not asked for, where deliveries do not end: ten at most, as it is looked
+twice a second, for the first one and for the end.
+"""
 TOKEN = "secure-chat-receipt-"  # noqa: S105 - not a secret
 
 
 class Receipts:
     """What one connection was given and has shown to have. Ids of messages; times in seconds, monotonic."""
 
-    __slots__ = ("asked_id", "delivered_at", "delivered_id", "proven_id", "taken_id", "unproven_since")
+    __slots__ = ("asked_id", "delivered_at", "delivered_id", "proven_id", "taken_id", "unasked_since")
 
     def __init__(self) -> None:
         self.delivered_id = 0
@@ -33,7 +35,8 @@ class Receipts:
         self.proven_id = 0
         self.asked_id = 0
         """The id that the PING under way carries; 0 where none is."""
-        self.unproven_since: float | None = None
+        self.unasked_since: float | None = None
+        """When it was seen first that more is given than the last PING has asked for."""
         self.taken_id: int | None = None
         """Up to where the peer's kernel had everything at the end; None before it."""
 
@@ -44,13 +47,14 @@ class Receipts:
 
     def ask(self, now: float) -> bytes:
         """The PING that is due now, at most one at a time; b"" where none is."""
-        if self.delivered_id <= self.proven_id or self.asked_id:
+        if self.delivered_id <= max(self.proven_id, self.asked_id):
             return b""
-        if self.unproven_since is None:
-            self.unproven_since = self.delivered_at
-        if now - self.delivered_at < QUIET_SECONDS and now - self.unproven_since < LATEST_SECONDS:
+        if self.unasked_since is None:
+            self.unasked_since = self.delivered_at
+        is_due = now - self.delivered_at >= QUIET_SECONDS or now - self.unasked_since >= LATEST_SECONDS
+        if self.asked_id or not is_due:
             return b""
-        self.asked_id = self.delivered_id
+        self.asked_id, self.unasked_since = self.delivered_id, None
         return f"PING :{TOKEN}{self.asked_id}\r\n".encode()
 
     def answered(self, line: Message | ProtocolError) -> bool:
@@ -59,7 +63,7 @@ class Receipts:
             return False
         if not line.params or line.params[-1] != f"{TOKEN}{self.asked_id}":
             return False
-        self.proven_id, self.asked_id, self.unproven_since = self.asked_id, 0, None
+        self.proven_id, self.asked_id = self.asked_id, 0
         return True
 
     def end(self, sock: socket.socket, outstanding_bytes: int) -> None:

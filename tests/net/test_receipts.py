@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from secure_chat.net import operations as op
-from secure_chat.net.receipts import LATEST_SECONDS, QUIET_SECONDS, Receipts
+from secure_chat.net.receipts import QUIET_SECONDS, Receipts
 from secure_chat.net.tls import TlsChannel
 from secure_chat.protocol.message import parse
 from tests.e2e.waiting import wait_for
@@ -42,7 +42,22 @@ def test_it_is_asked_for_in_time_where_messages_do_not_end() -> None:
             asked.append(second)
             assert receipts.answered(parse(pong(second + 1)))
             assert ping == f"PING :secure-chat-receipt-{second + 1}\r\n".encode()
-    assert asked == [int(LATEST_SECONDS), 2 * int(LATEST_SECONDS) + 1]
+    assert asked == [9, 19, 29]
+
+
+def test_what_came_behind_a_question_waits_no_longer_for_the_next() -> None:
+    """However late the answer comes: looked at twice a second, it is asked for in ten seconds."""
+    receipts = Receipts()
+    receipts.deliver(1, 0.0)
+    assert receipts.ask(QUIET_SECONDS)
+    receipts.deliver(2, 3.0)
+    assert receipts.ask(3.4) == b""
+    for second in range(4, 12):
+        receipts.deliver(second, float(second))
+        assert receipts.ask(float(second)) == b""
+    assert receipts.answered(parse(pong(1)))
+    receipts.deliver(12, 12.0)
+    assert receipts.ask(12.4) == b"PING :secure-chat-receipt-12\r\n"
 
 
 def test_there_is_one_question_at_a_time() -> None:
