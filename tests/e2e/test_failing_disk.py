@@ -152,12 +152,15 @@ def test_a_disk_that_is_full(start: Start, home: Path, tmp_path: Path) -> None:
     alice, bob = log_in(server, "alice"), log_in(server, "bob")
     carol = log_in(server, "carol", capabilities=READING)
     assert post(alice, "first") == "echo"
+    alice.send("JOIN #tea", "TOPIC #tea :hot")
+    alice.expect(" TOPIC #tea")
     filler = fill(disk)
     answers: dict[str, str] = {}
     while "STORAGE_ERROR" not in answers.values():
         text = str(len(answers))
         answers[text] = post(alice, text)
     answers["more"] = post(alice, "more")
+    alice.send("TOPIC #tea :cold", "MODE #tea +m", "MODE #tea +b spam!*@*", "JOIN #late")
     bob.barrier()
     said = [f"it is {text}" for text, answer in answers.items() if answer == "echo"]
     assert told(bob) == ["it is first", *said]
@@ -172,3 +175,10 @@ def test_a_disk_that_is_full(start: Start, home: Path, tmp_path: Path) -> None:
     kept = stored(tmp_path / "chat.db")
     assert sorted(kept) == sorted(f"it is {text}" for text in ("first", *answers))
     assert told(bob) == kept
+    before = state(alice)
+    for name in ("chat.db", "chat.db-wal"):
+        shutil.copy(disk / name, tmp_path / name)
+    assert server.stop() == 0
+    for name in ("chat.db", "chat.db-wal"):  # what was on the small disk is gone with the server
+        shutil.copy(tmp_path / name, home / name)
+    assert state(log_in(start().wait_until_ready(), "alice")) == before
