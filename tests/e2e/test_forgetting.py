@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import apsw
 import pytest
 
 from secure_chat.chat import effects as fx
@@ -18,6 +19,7 @@ from tests.e2e.waiting import wait_for
 from tests.storage.test_raw_files import MARK, found
 
 pytestmark = pytest.mark.once
+KILLED_MESSAGES = 5_000
 OLD_US = 1_600_000_000_000_000
 CHANCE = random.Random(7)
 
@@ -84,12 +86,28 @@ def test_without_a_server(home: Path) -> None:
     assert "user remove alice  messages erased" in shown
 
 
-def test_an_erasure_that_a_crash_broke_off(home: Path, start: Start) -> None:
-    """The next start goes on with it."""
-    fill(home, 300)
-    assert not is_clean(home)
-    start().wait_until_ready()
-    wait_for(lambda: is_clean(home), explain=lambda: str(found(home / "chat.db")))
+def progress(home: Path) -> list[apsw.SQLiteValue]:
+    """How far the erasure is; nothing where it has ended."""
+    with apsw.Connection(str(home / "chat.db"), flags=apsw.SQLITE_OPEN_READONLY) as connection:
+        found = connection.execute("SELECT erasing_from FROM account WHERE erasing_from IS NOT NULL").fetchall()
+    connection.close()
+    return [value for (value,) in found]
+
+
+def test_an_erasure_that_is_killed(home: Path, start: Start) -> None:
+    """Again and again: the next start goes on with it."""
+    fill(home, KILLED_MESSAGES)
+    for number in range(3):
+        before = progress(home)
+        server = start()
+        wait_for(lambda before=before: progress(home) != before)  # type: ignore[misc]
+        server.kill()
+        assert number or not is_clean(home)
+    server = start().wait_until_ready()
+    wait_for(lambda: is_clean(home) and not progress(home), explain=lambda: str(found(home / "chat.db")))
+    server.kill()
+    assert is_clean(home)
+    assert run_tool("check", "--home", str(home)).returncode == 0
 
 
 def test_messages_that_are_too_old(home: Path, start: Start) -> None:
