@@ -30,7 +30,7 @@ state_of() { # state_of run|dev: what an environment of that kind is made from
     echo "$1 $({ echo "$project"; cat "$root/locks/$1.txt"; } | sha256sum | cut -d' ' -f1) $root"
 }
 
-install() { # install LOCK: its packages and the checkout itself, into $venv; by uv, ten times as fast, if the lock has it
+install() { # install LOCK: its packages and the checkout itself, into $venv; by uv, which is faster, if it is in LOCK
     local lock=$1 pip=("$venv/bin/python" -m pip --quiet --disable-pip-version-check --no-input install)
     local uv=("$root/.venv/bin/uv" pip install --quiet --python "$venv/bin/python")
     if grep -q '^uv==' "$lock"; then

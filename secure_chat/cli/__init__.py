@@ -72,7 +72,7 @@ class LazyGroup(click.Group):
         try:
             return super().main(*args, **options)
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
             click.echo(f"Error: Could not write: {error.strerror}. What was done before stays done.", err=True)
             # What could not be printed is given up: at the exit Python would try it again.

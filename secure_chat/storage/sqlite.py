@@ -160,7 +160,7 @@ class SqliteStore:
         """Keep such a value, at once. Raises StoreFailed."""
         sql = "INSERT INTO setting VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
         self._working_checkpointer()
-        self._wait_for_disk(True)
+        self._guarded(self._wait_for_disk, True)
         self._guarded(lambda: self._connection.execute(sql, (key, value)))
 
     def close(self) -> None:
