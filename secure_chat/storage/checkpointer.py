@@ -74,7 +74,7 @@ class Checkpointer:
         same terms.
         """
         with self._changed:
-            if self._to_move != (number, pages):
+            if self._to_move[0] != number:
                 self._to_move, self._is_asked = (number, pages), True
                 self._changed.notify()
             return self._moved == self._to_move

@@ -55,8 +55,6 @@ class SqliteStore:
         self._had_wal = wal_of(path).exists()
         self._wal_pages = 0
         """In the WAL after the last commit."""
-        self._kept_up_for = (0, 0)
-        """The step of forgetting after which `keeps_up` was asked, and how many pages were in the WAL then."""
         self._connection = self._open()
         self._in_tick, self._waits_for_disk = False, True
         self._mark = 0
@@ -140,11 +138,8 @@ class SqliteStore:
 
     def keeps_up(self) -> bool:
         """See `Store.keeps_up`."""
-        if self._wal_pages <= FORGETTING_PAGES:
-            return True
-        if self._kept_up_for[0] != self._forgotten:
-            self._kept_up_for = (self._forgotten, self._wal_pages)
-        return self._working_checkpointer().moved_for(*self._kept_up_for)
+        pages = self._wal_pages
+        return pages <= FORGETTING_PAGES or self._working_checkpointer().moved_for(self._forgotten, pages)
 
     def files_are_clean(self) -> bool:
         """See `Store.files_are_clean`."""

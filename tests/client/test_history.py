@@ -93,16 +93,22 @@ def test_a_server_without_history() -> None:
     assert talk.texts() == ["This server keeps no history."]
 
 
-def test_what_is_unread_in_rooms_is_counted() -> None:
+def in_rooms(**markers: str) -> Talk:
+    """Logged in, in rooms of these names, each read up to its marker; nothing that was asked is answered yet."""
     talk = Talk()
     talk.connect()
     talk.server("AUTHENTICATE +", ":stub 903 ivan :SASL authentication successful")
     talk.server(":stub 001 ivan :Welcome", ":stub 005 ivan secure-chat.internal/LOBBY=#lobby :are supported")
     (ping,) = talk.server(":stub 422 ivan :No MOTD")
-    talk.server(f":{ME} JOIN #lobby ivan :ivan", ":stub MARKREAD #lobby timestamp=2026-11-20T08:00:00.000Z")
-    talk.server(f":{ME} JOIN #tea ivan :ivan", ":stub MARKREAD #tea timestamp=2026-11-20T09:00:00.000Z")
-    talk.server(f":{ME} JOIN #new ivan :ivan", ":stub MARKREAD #new *")
+    for room, marker in markers.items():
+        talk.server(f":{ME} JOIN #{room} ivan :ivan", f":stub MARKREAD #{room} {marker}")
     talk.answer_pings(talk.server(f":stub PONG stub :{ping.params[0]}"))
+    return talk
+
+
+def test_what_is_unread_in_rooms_is_counted() -> None:
+    eight, nine = (f"timestamp=2026-11-20T{hour}:00:00.000Z" for hour in ("08", "09"))
+    talk = in_rooms(lobby=eight, tea=nine, new="*")
     questions = asked(talk)
     assert [message.params[:3] for message in questions[:4]] == [
         ("LATEST", "#lobby", "*"),
@@ -124,13 +130,7 @@ def test_what_is_unread_in_rooms_is_counted() -> None:
 
 
 def test_more_may_be_unread_in_the_current_room_than_is_shown() -> None:
-    talk = Talk()
-    talk.connect()
-    talk.server("AUTHENTICATE +", ":stub 903 ivan :SASL authentication successful")
-    talk.server(":stub 001 ivan :Welcome", ":stub 005 ivan secure-chat.internal/LOBBY=#lobby :are supported")
-    (ping,) = talk.server(":stub 422 ivan :No MOTD")
-    talk.server(f":{ME} JOIN #lobby ivan :ivan", ":stub MARKREAD #lobby timestamp=2026-11-20T09:00:00.000Z")
-    talk.answer_pings(talk.server(f":stub PONG stub :{ping.params[0]}"))
+    talk = in_rooms(lobby="timestamp=2026-11-20T09:00:00.000Z")
     last, unread = asked(talk)[:2]
     said = [(f"m{number}", f"text {number}") for number in range(23)]
     talk.server(*batch(last.tags["label"], *said[3:], target="#lobby"))
