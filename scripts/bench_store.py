@@ -44,6 +44,7 @@ from secure_chat.storage.chapters import chapter_of, index_rest, place_in, words
 from secure_chat.storage.database import open_database  # noqa: E402
 from secure_chat.storage.history import HistoryReader  # noqa: E402
 from secure_chat.storage.sqlite import SqliteStore  # noqa: E402
+from secure_chat.storage.volumes import begin_volume, table_of, volume_of  # noqa: E402
 from tests.conversation.house import House  # noqa: E402
 from tests.e2e.crowd import add_people  # noqa: E402
 from tests.e2e.irc_client import log_in  # noqa: E402
@@ -124,26 +125,26 @@ def raw_inserts(path: Path, checkpoint_pages: int = SQLITE_CHECKPOINT_PAGES) -> 
     """
     connection = open_database(path)
     connection.execute(f"PRAGMA wal_autocheckpoint={checkpoint_pages}")
-    connection.execute("INSERT INTO message_words (message_words, rank) VALUES ('automerge', 4)")
     ((last_id,),) = connection.execute("SELECT max(id) FROM message")
+    for volume in range(volume_of(last_id + 1), volume_of(last_id + POSTS) + 1):
+        begin_volume(connection, volume)
+        connection.execute(f"INSERT INTO {table_of(volume)} ({table_of(volume)}, rank) VALUES ('automerge', 4)")
     rows = []
     for number in range(POSTS):
         sequence, chapter, said = 10**9 + number, chapter_of(last_id + 1 + number), text()
-        entry = (place_in(chapter, room_of(number) + 1), words_in(chapter, said.split()))
-        rows.append((room_of(number) + 1, sequence, token_urlsafe(15), 2 + number % SENDERS, said, entry))
+        index = f"INSERT INTO {table_of(volume_of(last_id + 1 + number))} (rowid, place, words) VALUES (?, ?, ?)"
+        entry = (last_id + 1 + number, place_in(chapter, room_of(number) + 1), words_in(chapter, said.split()))
+        rows.append((room_of(number) + 1, sequence, token_urlsafe(15), 2 + number % SENDERS, said, index, entry))
     begun = time.perf_counter()
     for start in range(0, POSTS, SENDERS):
         with connection:
-            for place, sequence, msgid, sender, words, entry in rows[start : start + SENDERS]:
+            for place, sequence, msgid, sender, words, index, entry in rows[start : start + SENDERS]:
                 connection.execute(
                     "INSERT INTO message (conversation_id, sequence, msgid, kind, sender_id, sender_user, text,"
                     " time_us, sender_device) VALUES (?, ?, ?, 'post', ?, 'u', ?, ?, '~u~12345678')",
                     (place, sequence, msgid, sender, words, BEGUN_US + sequence * 1000),
                 )
-                connection.execute(
-                    "INSERT INTO message_words (rowid, place, words) VALUES (last_insert_rowid(), ?, ?)",
-                    entry,
-                )
+                connection.execute(index, entry)
     rate = POSTS / (time.perf_counter() - begun)
     connection.close()
     return rate

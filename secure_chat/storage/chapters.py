@@ -1,4 +1,4 @@
-"""The index for searching lies in chapters: each word in it begins with the number of the chapter it stands in.
+"""The volumes of the index for searching lie in chapters: each word begins with the chapter that it stands in.
 
 A chapter holds CHAPTER_MESSAGES messages, by their numbers. So the list of a word is never longer than a chapter,
 however common the word: FTS5 copies such a list at once, and meanwhile nobody is answered (50 ms for a word in each
@@ -13,8 +13,11 @@ import apsw
 
 from secure_chat.chat.messages import Kind
 from secure_chat.protocol.search import words_of
+from secure_chat.storage.volumes import VOLUME_MESSAGES, begin_volume, merge, table_of, volume_of
 
 CHAPTER_MESSAGES = 4_096
+VOLUME_CHAPTERS = VOLUME_MESSAGES // CHAPTER_MESSAGES
+"""Of a volume's chapters each word begins with one digit, to the base 16."""
 JOINED_PAGES = 64
 """Pages of the index written anew each time something is put into it, to join pieces of it: by itself FTS5 writes
 five times as many at once, and less often.
@@ -25,9 +28,10 @@ ENTRIES = (
     f" WHERE {SEARCHED}"
 )
 """What the index has to hold."""
-_INDEX = f"INSERT INTO message_words (rowid, place, words) {ENTRIES} AND id > ?"
-_INDEXED = "UPDATE tick SET indexed_id = (SELECT coalesce(max(id), 0) FROM message)"
-_JOIN = f"INSERT INTO message_words (message_words, rank) VALUES ('merge', {JOINED_PAGES})"
+_TO_INDEX = (
+    "SELECT indexed_id, (SELECT coalesce(min(id), 0) FROM message), (SELECT coalesce(max(id), 0) FROM message)"
+    " FROM tick"
+)
 _UNINDEXED = "SELECT count(*) FROM message WHERE id > (SELECT indexed_id FROM tick)"
 
 
@@ -39,10 +43,19 @@ def add_functions(connection: apsw.Connection) -> None:
 
 def index_rest(connection: apsw.Connection) -> None:
     """Put into the index what is not in it yet."""
-    (indexed_id,) = next(connection.execute("SELECT indexed_id FROM tick"))
-    connection.execute(_INDEXED)
-    connection.execute(_INDEX, (indexed_id,))
-    connection.execute(_JOIN)
+    indexed_id, first_id, last_id = next(connection.execute(_TO_INDEX))
+    assert isinstance(indexed_id, int)
+    if last_id <= indexed_id:
+        return
+    begin = max(indexed_id + 1, first_id)
+    for volume in range(volume_of(begin), volume_of(last_id) + 1):
+        begin_volume(connection, volume)
+        connection.execute(
+            f"INSERT INTO {table_of(volume)} (rowid, place, words) {ENTRIES} AND id >= ? AND id < ?",
+            (max(begin, volume * VOLUME_MESSAGES), (volume + 1) * VOLUME_MESSAGES),
+        )
+        merge(connection, volume, JOINED_PAGES)
+    connection.execute("UPDATE tick SET indexed_id = ?", (last_id,))
 
 
 def count_unindexed(connection: apsw.Connection) -> int:
@@ -57,14 +70,18 @@ def chapter_of(message_id: int) -> int:
 
 
 def place_in(chapter: int, conversation_id: int) -> str:
-    """A conversation, as the index knows it."""
-    return f"{chapter:06x}c{conversation_id}"
+    """A conversation, as the chapter's volume knows it."""
+    return f"{_begin(chapter)}c{conversation_id}"
 
 
 def words_in(chapter: int, words: Sequence[str]) -> str:
-    """Words that follow each other, as the index has them."""
-    begin = f"{chapter:06x}"
+    """Words that follow each other, as the chapter's volume has them."""
+    begin = _begin(chapter)
     return begin + f" {begin}".join(words) if words else ""
+
+
+def _begin(chapter: int) -> str:
+    return f"{chapter % VOLUME_CHAPTERS:x}"
 
 
 def _indexed_place(*values: apsw.SQLiteValue) -> str:

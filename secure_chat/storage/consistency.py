@@ -13,14 +13,11 @@ import apsw
 
 from secure_chat.storage.chapters import ENTRIES, SEARCHED
 from secure_chat.storage.database import add_functions, schema_scripts
+from secure_chat.storage.volumes import INDEX, VOLUME_MESSAGES, definition, shadows_of, table_of, volumes
 
 SHOWN_DAMAGES = 5
-INDEX = "message_words"
-_INDEXED = "id <= (SELECT indexed_id FROM tick)"
-_OBJECTS = (
-    "SELECT type || ' ' || name, sql FROM sqlite_schema"
-    f" WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT LIKE '{INDEX}\\_%' ESCAPE '\\'"
-)
+_OBJECTS = "SELECT type || ' ' || name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+_HAS_VOLUMES = "SELECT 1 FROM pragma_table_info('index_volume')"
 _NAME = (
     "coalesce((SELECT name FROM room WHERE room.id = c.room_id),"
     " (SELECT name FROM account WHERE account.id = c.low_id) || ' and '"
@@ -36,9 +33,14 @@ _GAPS = (
     " WHERE coalesce(last + 1, {first}) != next_sequence"
 )
 _PRUNES = "SELECT 1 FROM pragma_table_info('conversation') WHERE name = 'first_sequence'"
-_MISSING = f"SELECT id FROM message WHERE {SEARCHED} AND {_INDEXED} EXCEPT SELECT rowid FROM {INDEX}"
+_HERE = f"id <= (SELECT indexed_id FROM tick) AND id >= {{first}} AND id < {{first}} + {VOLUME_MESSAGES}"
+_WITHOUT_VOLUME = (
+    f"SELECT id FROM message WHERE {SEARCHED} AND id <= (SELECT indexed_id FROM tick)"
+    f" AND id / {VOLUME_MESSAGES} NOT IN (SELECT number FROM index_volume)"
+)
+_MISSING = f"SELECT id FROM message WHERE {SEARCHED} AND {_HERE} EXCEPT SELECT rowid FROM {{table}}"
 _AHEAD = "SELECT indexed_id > coalesce((SELECT max(id) FROM message), 0) FROM tick"
-_STRAY = f"SELECT rowid FROM {INDEX} EXCEPT SELECT id FROM message WHERE {SEARCHED}"
+_STRAY = f"SELECT rowid FROM {{table}} EXCEPT SELECT id FROM message WHERE {SEARCHED} AND {_HERE}"
 _COUNTS = "SELECT term, col, doc, cnt FROM temp."
 _PLACES = "SELECT doc, col, offset FROM temp.{}_at WHERE term = ?1"
 
@@ -90,12 +92,27 @@ def altered_objects(connection: apsw.Connection, version: int) -> list[str]:
         wanted = _objects(model)
     finally:
         model.close(True)
-    return sorted({name for name, _sql in wanted ^ _objects(connection)})
+    found, tables = _objects(connection), [INDEX] if any(name == f"table {INDEX}" for name, _ in wanted) else []
+    if connection.execute(_HAS_VOLUMES).fetchone() is not None:
+        for volume in volumes(connection):
+            tables.append(table_of(volume))
+            wanted.add((f"table {tables[-1]}", _normal(definition(volume))))
+    # How FTS5 makes tables of its own differs with its version.
+    shadows = {f"table {shadow}": f"table {table}" for table in tables for shadow in shadows_of(table)}
+    wanted = {(name, sql) for name, sql in wanted if name not in shadows} | {(name, "") for name in shadows}
+    found = {(name, "" if name in shadows else sql) for name, sql in found}
+    altered = {name for name, _sql in wanted ^ found}
+    return sorted(name for name in altered if shadows.get(name) not in altered)
 
 
 def _objects(connection: apsw.Connection) -> set[tuple[str, str]]:
-    """Kind and name of each, and how it was made; how names are quoted differs with the version of SQLite."""
-    return {(name, " ".join(sql.replace('"', "").split())) for name, sql in connection.execute(_OBJECTS)}
+    """Kind and name of each, and how it was made."""
+    return {(name, _normal(sql)) for name, sql in connection.execute(_OBJECTS)}
+
+
+def _normal(sql: str) -> str:
+    """How names are quoted differs with the version of SQLite."""
+    return " ".join(sql.replace('"', "").split())
 
 
 def gaps(connection: apsw.Connection) -> list[Gap]:
@@ -109,19 +126,35 @@ def compare_index(connection: apsw.Connection) -> Index:
 
     Takes about 2 s for 600,000 messages. `connection` needs nothing but to be readable.
     """
-    missing, stray = ([row[0] for row in connection.execute(sql)] for sql in (_MISSING, _STRAY))
     add_functions(connection)
-    (definition,) = next(connection.execute("SELECT sql FROM sqlite_schema WHERE name = ?", (INDEX,)))
     connection.execute("PRAGMA temp_store=FILE")
-    connection.execute(str(definition).replace(f"CREATE VIRTUAL TABLE {INDEX}", "CREATE VIRTUAL TABLE temp.wanted"))
-    # Only of what both have: the others are told already.
-    connection.execute(f"INSERT INTO temp.wanted (rowid, place, words) {ENTRIES} AND {_INDEXED}")
-    for name, table in (("found", f"main, {INDEX}"), ("wanted", "temp, wanted")):
+    missing = _numbers(connection, _WITHOUT_VOLUME)
+    stray, other_words = [], []
+    for volume in volumes(connection):
+        here = {"table": table_of(volume), "first": volume * VOLUME_MESSAGES}
+        missing += (lacking := _numbers(connection, _MISSING.format(**here)))
+        stray += (strange := _numbers(connection, _STRAY.format(**here)))
+        other = set(_with_other_words(connection, volume, _HERE.format(**here)))
+        other_words += sorted(other - {*lacking, *strange})
+    (ahead,) = next(connection.execute(_AHEAD))
+    return Index(sorted(missing), stray, other_words, bool(ahead))
+
+
+def _numbers(connection: apsw.Connection, sql: str) -> list[int]:
+    return [int(row[0]) for row in connection.execute(sql)]
+
+
+def _with_other_words(connection: apsw.Connection, volume: int, here: str) -> Iterator[int]:
+    """Messages that a volume has with other words than they hold; perhaps some that only one of the two has."""
+    connection.execute(definition(volume).replace(table_of(volume), "temp.wanted"))
+    connection.execute(f"INSERT INTO temp.wanted (rowid, place, words) {ENTRIES} AND {here}")
+    for name, table in (("found", f"main, {table_of(volume)}"), ("wanted", "temp, wanted")):
         connection.execute(f"CREATE VIRTUAL TABLE temp.{name}_words USING fts5vocab({table}, col)")
         connection.execute(f"CREATE VIRTUAL TABLE temp.{name}_at USING fts5vocab({table}, instance)")
-    other = {message for term in _differing_terms(connection) for message in _differing_in(connection, term)}
-    (ahead,) = next(connection.execute(_AHEAD))
-    return Index(missing, stray, sorted(other - {*missing, *stray}), bool(ahead))
+    for term in _differing_terms(connection):
+        yield from _differing_in(connection, term)
+    for name in ("found_words", "found_at", "wanted_words", "wanted_at", "wanted"):
+        connection.execute(f"DROP TABLE temp.{name}")
 
 
 def _differing_terms(connection: apsw.Connection) -> Iterator[str]:

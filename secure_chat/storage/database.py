@@ -117,6 +117,8 @@ def _migrate(connection: apsw.Connection) -> None:
             connection.execute(script)
             connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version={number}")
+            if number == len(scripts):
+                chapters.index_rest(connection)  # a script may have emptied the index
 
 
 def explain(error: BaseException | None, path: Path) -> str:

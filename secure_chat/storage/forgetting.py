@@ -1,15 +1,10 @@
-"""Forgetting in small steps, by the writer's connection: see `schema/0006_forgetting.sql` for what stays.
-
-Measured with a million messages in 200 conversations, steps with their commits, 2 ms apart: median 0.9 ms, p99 2.3
-ms. Of 16,600 steps two took over 5 ms, the last of each round of merging the index: FTS5 drops all at once what it
-knows of the pieces that it has merged (6 ms).
-"""
+"""Forgetting in small steps, by the writer's connection: see `schema/0006_forgetting.sql` for what stays."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
-from enum import StrEnum
-from itertools import takewhile
+from itertools import groupby, takewhile
 from typing import Any
 
 import apsw
@@ -17,40 +12,31 @@ import apsw
 from secure_chat.chat import effects as fx
 from secure_chat.chat.forgetting import POST_IDS_SECONDS, Forgetting
 from secure_chat.chat.messages import Kind
+from secure_chat.storage.volumes import VOLUME_MESSAGES, end_volume, merge, table_of, volume_of
 
 ERASED_ROWS = 50
 BLANKED_ROWS = 15
 BLANKED_AHEAD_ROWS = 300
 """So far ahead of the deletion words are blanked: more than the pages hold that SQLite arranges anew together."""
 PRUNED_ROWS = 30
-PRUNED_MESSAGES = 4_096
-"""Before the index is merged, all of it: its first step passes over what is gone, of so much in less than 4 ms. (Of
-8,192 messages it takes 8 ms; with 2,048 the index is written so often that much takes half a day.)
+GONE_MESSAGES = 4_096
+"""Gone messages in a volume of the index after which that is merged, before more are forgotten: a step passes over
+words that are gone at once, those of so many messages in less than 4 ms.
 """
 SCANNED_ROWS = 2_000
 """Rows in which a step looks for messages of the account: there is no index by sender."""
 POST_ID_ROWS = 200
 MERGED_PAGES = 1
 """Pages of the index that a step writes anew."""
-FIRST_TOMBSTONE_PAGE = 65_536 << 37
-"""Where FTS5 keeps what is deleted and not merged yet (its source: FTS5_TOMBSTONE_ROWID)."""
 ALL_SEEN = 2**63 - 1
-STATE = "forgetting"
-"""The setting that says what is left."""
-
-
-class Left(StrEnum):
-    """Where words of messages that are gone still are: the value of the setting."""
-
-    INDEX = "index"
-    ENOUGH = "enough"
-    """The same, and it is merged before more is pruned."""
-    MERGING = "merging"
-    """The same, and FTS5 was told to merge all its segments."""
-    FILES = "files"
-
-
-_HAS_TOMBSTONES = "SELECT 1 FROM message_words_data WHERE id >= ? LIMIT 1"
+_LEFT = "SELECT 1 FROM setting WHERE key = 'forgetting'"
+_KEEP_LEFT = "INSERT OR IGNORE INTO setting VALUES ('forgetting', 'files')"
+_FIRST_VOLUME = f"(SELECT coalesce(min(id), 0) / {VOLUME_MESSAGES} FROM message)"
+_ENDED = f"SELECT number FROM index_volume WHERE number < {_FIRST_VOLUME} ORDER BY number LIMIT 1"
+"""Volumes of whose messages none is left."""
+_TO_MERGE = (
+    "SELECT number, gone, merging FROM index_volume WHERE gone > 0 ORDER BY merging > 0 DESC, gone DESC LIMIT 1"
+)
 _ERASING = "SELECT id, erasing_from FROM account WHERE erasing_from < ? LIMIT 1"
 _ERASED = "SELECT 1 FROM account WHERE erasing_from = ? LIMIT 1"
 _OLDEST = "SELECT id, time_us, kind FROM message ORDER BY id LIMIT 1"
@@ -70,28 +56,26 @@ _UNLINK_POST_ID = (
     "UPDATE post_id SET message_id = NULL, gone_us = ?2, (msgid, time_us) ="
     " (SELECT msgid, time_us FROM message WHERE id = ?1) WHERE message_id = ?1"
 )
-_SET_STATE = (
-    "INSERT INTO setting VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE value <> ?2"
-    f" AND NOT (value = '{Left.ENOUGH}' AND ?2 = '{Left.INDEX}')"
-)
 _PERSONAL = ("login", "membership", "read_marker", "position")
 """Tables of which an erased account keeps no row."""
 
 
 def to_forget(connection: apsw.Connection, before_us: int, now_us: int) -> Forgetting | None:
     """What the next step is about; None where nothing is left. Errors of SQLite pass through."""
+    _, gone, merging = connection.execute(_TO_MERGE).fetchone() or (0, 0, 0)
+    if merging or gone >= GONE_MESSAGES or connection.execute(_ENDED).fetchone() is not None:
+        return Forgetting.INDEX
     if connection.execute(_ERASING, (ALL_SEEN,)).fetchone() is not None:
         return Forgetting.ERASURE
-    left = _state(connection)
     # Somebody may wait for the end of an erasure: what is too old has time until after that.
     is_awaited = connection.execute(_ERASED, (ALL_SEEN,)).fetchone() is not None
-    if left not in (Left.ENOUGH, Left.MERGING) and not is_awaited and _is_too_old(connection, before_us):
+    if not is_awaited and _is_too_old(connection, before_us):
         return Forgetting.AGE
     if connection.execute(_POST_IDS_GONE, (_post_ids_before(now_us),)).fetchone() is not None:
         return Forgetting.POST_IDS
-    if left is None:
-        return None
-    return Forgetting.FILES if left is Left.FILES else Forgetting.INDEX
+    if gone:
+        return Forgetting.INDEX
+    return None if connection.execute(_LEFT).fetchone() is None else Forgetting.FILES
 
 
 def begin_erasure(connection: apsw.Connection, effect: fx.ErasureBegun) -> None:
@@ -101,7 +85,7 @@ def begin_erasure(connection: apsw.Connection, effect: fx.ErasureBegun) -> None:
         connection.execute(f"DELETE FROM {table} WHERE account_id = ?", key)
     first = "(SELECT coalesce(min(id), 0) FROM message)"
     connection.execute(f"UPDATE account SET erasing_from = {first} WHERE id = ?", key)
-    _set_state(connection, Left.INDEX)
+    connection.execute(_KEEP_LEFT)
 
 
 def forget(connection: apsw.Connection, effect: fx.Forgot) -> None:
@@ -159,10 +143,7 @@ def _prune(connection: apsw.Connection, effect: fx.Forgot) -> None:
 
 
 def _delete(connection: apsw.Connection, oldest: Sequence[tuple[Any, ...]]) -> None:
-    newest, this_round = _newest_id(connection), oldest[0][0] // PRUNED_MESSAGES
-    rows = [row for row in oldest if row[0] // PRUNED_MESSAGES == this_round]
-    if (rows[-1][0] + 1) // PRUNED_MESSAGES > this_round:
-        _set_state(connection, Left.ENOUGH)
+    rows, newest = list(oldest), _newest_id(connection)
     if rows[-1][0] == newest:
         connection.execute(_MAKE_TOMBSTONE, (newest,))
         rows.pop()
@@ -173,8 +154,14 @@ def _delete(connection: apsw.Connection, oldest: Sequence[tuple[Any, ...]]) -> N
 
 def _unindex(connection: apsw.Connection, ids: Sequence[int]) -> None:
     """Take messages out of the index: searches find them no more, but until it is merged their words are there."""
-    connection.executemany("DELETE FROM message_words WHERE rowid = ?", [(number,) for number in ids])
-    _set_state(connection, Left.INDEX)
+    connection.execute(_KEEP_LEFT)
+    (indexed_id,) = next(connection.execute("SELECT indexed_id FROM tick"))
+    assert isinstance(indexed_id, int)
+    for volume, numbers in groupby((number for number in ids if number <= indexed_id), volume_of):
+        sql = f"DELETE FROM {table_of(volume)} WHERE rowid IN (SELECT value FROM json_each(?))"
+        connection.execute(sql, (json.dumps(list(numbers)),))
+        more = (connection.changes(), volume)
+        connection.execute("UPDATE index_volume SET gone = gone + ? WHERE number = ?", more)
 
 
 def _forget_post_ids(connection: apsw.Connection, effect: fx.Forgot) -> None:
@@ -186,33 +173,22 @@ def _forget_post_ids(connection: apsw.Connection, effect: fx.Forgot) -> None:
 
 
 def _merge(connection: apsw.Connection, _effect: fx.Forgot) -> None:
-    """Write a piece of the index anew, without what is gone ("The 'merge' command" of FTS5's documentation)."""
-    begins = _state(connection) is not Left.MERGING
-    before = connection.total_changes()
-    pages = -MERGED_PAGES if begins else MERGED_PAGES
-    connection.execute("INSERT INTO message_words (message_words, rank) VALUES ('merge', ?)", (pages,))
-    is_done = connection.total_changes() - before < 2
-    if not is_done:
-        left = Left.MERGING
-    elif connection.execute(_HAS_TOMBSTONES, (FIRST_TOMBSTONE_PAGE,)).fetchone() is not None:
-        left = Left.INDEX  # what was merged had been begun before the last of them: once more
-    else:
-        left = Left.FILES
-    _set_state(connection, left)
+    """Write a piece of the index anew, without what is gone; or take away a volume of which all is."""
+    ended = connection.execute(_ENDED).fetchone()
+    if ended is not None:
+        end_volume(connection, ended[0])
+        return
+    volume, gone, merging = next(connection.execute(_TO_MERGE))
+    goes_on = merge(connection, volume, MERGED_PAGES, begins=not merging)
+    merging = merging or gone
+    if not goes_on:  # what has gone since that merge began is left for the next one
+        gone, merging = gone - merging, 0
+    connection.execute("UPDATE index_volume SET gone = ?, merging = ? WHERE number = ?", (gone, merging, volume))
 
 
 def _end(connection: apsw.Connection, _effect: fx.Forgot) -> None:
-    connection.execute("DELETE FROM setting WHERE key = ?", (STATE,))
+    connection.execute("DELETE FROM setting WHERE key = 'forgetting'")
     connection.execute("UPDATE account SET erasing_from = NULL WHERE erasing_from = ?", (ALL_SEEN,))
-
-
-def _state(connection: apsw.Connection) -> Left | None:
-    row = connection.execute("SELECT value FROM setting WHERE key = ?", (STATE,)).fetchone()
-    return None if row is None else Left(row[0])
-
-
-def _set_state(connection: apsw.Connection, state: Left) -> None:
-    connection.execute(_SET_STATE, (STATE, state.value))
 
 
 def _post_ids_before(now_us: int) -> int:

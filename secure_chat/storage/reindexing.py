@@ -5,6 +5,7 @@ from __future__ import annotations
 import apsw
 
 from secure_chat.storage.chapters import index_rest
+from secure_chat.storage.volumes import end_volume, volumes
 
 
 def rebuild_index(connection: apsw.Connection) -> None:
@@ -12,6 +13,7 @@ def rebuild_index(connection: apsw.Connection) -> None:
     SQLite pass through.
     """
     with connection:
-        connection.execute("INSERT INTO message_words (message_words) VALUES ('delete-all')")
+        for volume in volumes(connection):
+            end_volume(connection, volume)
         connection.execute("UPDATE tick SET indexed_id = 0")
         index_rest(connection)

@@ -26,13 +26,14 @@ from secure_chat.storage.visibility import (
     check_place,
     relayed_of,
 )
+from secure_chat.storage.volumes import table_of, volume_of
 
 _INDEXED = "SELECT indexed_id FROM tick"
 _FIRST = "SELECT coalesce(min(id), 0) FROM message"
 _BEGINS_US = "SELECT time_us FROM message WHERE id >= ? ORDER BY id LIMIT 1"
 FEW_MESSAGES = 100
 """So many that have the words are looked at one by one; more are looked for together with the conversations."""
-_WITH_WORDS = f"SELECT rowid FROM message_words WHERE message_words MATCH ? LIMIT {FEW_MESSAGES + 1}"
+_WITH_WORDS = f"SELECT rowid FROM {{0}} WHERE {{0}} MATCH ? LIMIT {FEW_MESSAGES + 1}"
 _HERE = "+c.id IN (SELECT value FROM json_each(:places))"
 
 
@@ -49,20 +50,21 @@ _UNINDEXED = _Some("message AS m NOT INDEXED", f"m.id > :indexed AND {SAID} AND 
 _FEW = _Some(
     "message AS m", f"m.id <= :indexed AND m.id IN (SELECT value FROM json_each(:ids)) AND {SAID} AND {_HERE}"
 )
-_MANY = _Some(
-    "message_words AS w JOIN message AS m ON m.id = w.rowid",
-    f"w.rowid <= :indexed AND message_words MATCH :match AND {SAID}",
-    "w.rowid",
-)
 _IN_ONE = _Some("message AS m", f"m.conversation_id = :place AND {SAID}", "m.time_us {order}, m.id")
 _ANYWHERE = _Some("message AS m NOT INDEXED", f"{SAID} AND {_HERE}")
 """The last two are without any words."""
 
 
+def _many(table: str) -> _Some:
+    match = f"w.rowid <= :indexed AND {table} MATCH :match AND {SAID}"
+    return _Some(f"{table} AS w JOIN message AS m ON m.id = w.rowid", match, "w.rowid")
+
+
 def search(connection: apsw.Connection, query: SearchQuery, rights: Rights, host: str) -> list[Relayed]:
     """What is found, oldest first. Raises NoSuchPlace; errors of SQLite pass through."""
-    places = _places(connection, query)
-    rows = list(islice(_found(connection, query, rights, places), query.limit)) if places else []
+    with connection:  # all of it as at one moment: messages and whole volumes may be going meanwhile
+        places = _places(connection, query)
+        rows = list(islice(_found(connection, query, rights, places), query.limit)) if places else []
     if query.after_ms is None:
         rows.reverse()
     return [relayed_of(row[:-1], row[-1], host) for row in rows]
@@ -99,13 +101,14 @@ def _found(
     if query.after_ms is None:
         yield from rows_of(_UNINDEXED)
     for chapter in _chapters(connection, query, indexed_id):
+        table = table_of(volume_of(chapter * CHAPTER_MESSAGES))
         words = f"words : ({' AND '.join(_quoted(chapter, term) for term in query.terms)})"
-        ids = [row[0] for row in connection.execute(_WITH_WORDS, (words,))]
+        ids = [row[0] for row in connection.execute(_WITH_WORDS.format(table), (words,))]
         if 0 < len(ids) <= FEW_MESSAGES:
             yield from rows_of(_FEW, ids=json.dumps(ids))
         elif ids:
             where = f"place : ({' OR '.join(place_in(chapter, number) for number in places)})"
-            yield from rows_of(_MANY, match=f"{where} AND {words}")
+            yield from rows_of(_many(table), match=f"{where} AND {words}")
     if query.after_ms is not None:
         yield from rows_of(_UNINDEXED)
 
@@ -137,7 +140,7 @@ def _places(connection: apsw.Connection, query: SearchQuery) -> Sequence[int]:
 def _chapters(connection: apsw.Connection, query: SearchQuery, last_id: int) -> Iterator[int]:
     """Those that can hold what is looked for, in order. (Times never go back from message to message.)"""
     (first_id,) = next(connection.execute(_FIRST))
-    chapters = range(chapter_of(first_id), chapter_of(last_id) + 1)
+    chapters = range(chapter_of(first_id), chapter_of(last_id) + 1) if first_id <= last_id else range(0)
     for chapter in chapters if query.after_ms is not None else reversed(chapters):
         is_early = query.after_ms is not None and _begins_ms(connection, chapter + 1) < query.after_ms
         is_late = query.before_ms is not None and _begins_ms(connection, chapter) > query.before_ms

@@ -112,7 +112,7 @@ def test_check_and_mending(home: Path) -> None:
     (home / "config.toml").unlink()
     well = run("check", "--home", home)
     assert (well.exit_code, well.output.endswith("All is well.\n")) == (0, True), well.output
-    statements(home, "DELETE FROM message_words WHERE rowid = 1")
+    statements(home, "DELETE FROM message_words_0 WHERE rowid = 1")
     bad = run("check", "--home", home)
     assert (bad.exit_code, "problem  1 messages" in bad.output) == (1, True), bad.output
     mended = run("check", "--home", home, "--mend-index")

@@ -30,14 +30,19 @@ def said(
     return fx.Append(structs.replace(new, relayed=dataclasses.replace(new.relayed, time_us=time_us)))
 
 
+def step(store: Store, what: Forgetting, before_us: int, now_us: int = 0) -> None:
+    """One, in a tick of its own."""
+    if what is Forgetting.FILES:
+        wait_for(store.files_are_clean)
+    store.stage([fx.Forgot(what, before_us, now_us)])
+    store.commit()
+
+
 def forget_all(store: Store, before_us: int = 0, now_us: int = 0) -> list[Forgetting]:
     """Steps until nothing is left, each a tick; what they were about."""
     done: list[Forgetting] = []
     while (what := store.to_forget(before_us, now_us)) is not None:
-        if what is Forgetting.FILES:
-            wait_for(store.files_are_clean)
-        store.stage([fx.Forgot(what, before_us, now_us)])
-        store.commit()
+        step(store, what, before_us, now_us)
         done.append(what)
         assert len(done) < STEPS_LIMIT
     return done

@@ -71,10 +71,10 @@ def test_erased_messages(store: SqliteStore, tmp_path: Path) -> None:
     assert found(path) == {"chat.db": 0}
     assert found(path, OTHER)["chat.db"] > MESSAGES
     with apsw.Connection(str(path)) as connection:
-        connection.execute("INSERT INTO message_words (message_words) VALUES ('integrity-check')")
-        tombstones = "SELECT count(*) FROM message_words_data WHERE id >= ?"
+        connection.execute("INSERT INTO message_words_0 (message_words_0) VALUES ('integrity-check')")
+        tombstones = "SELECT count(*) FROM message_words_0_data WHERE id >= ?"
         assert list(connection.execute(tombstones, (FIRST_TOMBSTONE_PAGE,))) == [(0,)]
-        assert list(connection.execute("SELECT count(*) FROM message_words")) == [(MESSAGES // 2,)]
+        assert list(connection.execute("SELECT count(*) FROM message_words_0")) == [(MESSAGES // 2,)]
 
 
 @pytest.mark.parametrize("messages", [1_040, 1_290])

@@ -18,8 +18,10 @@ from secure_chat.chat.rooms import Role
 from secure_chat.protocol.search import InvalidSearch, parse_terms
 from secure_chat.storage.chapters import CHAPTER_MESSAGES, count_unindexed
 from secure_chat.storage.history import HistoryReader
+from secure_chat.storage.reindexing import rebuild_index
 from secure_chat.storage.searching import search
 from secure_chat.storage.sqlite import INDEXED_CHARACTERS, INDEXED_MESSAGES, SqliteStore
+from secure_chat.storage.volumes import begin_volume, end_volume
 from tests.storage.contract import ALICE, BOB, TEA, message
 
 IDS = (1, CHAPTER_MESSAGES - 1, CHAPTER_MESSAGES, 3 * CHAPTER_MESSAGES + 5, 3 * CHAPTER_MESSAGES + 6)
@@ -117,8 +119,8 @@ def test_the_index_comes_behind_in_pieces(tmp_path: Path) -> None:
     store.close()
 
 
-def test_what_is_erased_meanwhile_is_not_shown(tmp_path: Path) -> None:
-    """The index is read first, and then the messages."""
+def test_a_search_is_of_one_moment(tmp_path: Path) -> None:
+    """What is erased while it goes on, with its volume, is found as it was; the next search does not find it."""
     path = tmp_path / "chat.db"
     store = begin(path)
     store.stage([fx.MemberSet(TEA.id, BOB.id, Role.MEMBER), message("m0", InRoom(TEA.id), "kettle")])
@@ -130,17 +132,22 @@ def test_what_is_erased_meanwhile_is_not_shown(tmp_path: Path) -> None:
 
     def erase_in_between(_cursor: apsw.Cursor, sql: str, _values: object) -> bool:
         asked.append(sql)
-        if "SELECT rowid FROM message_words" in asked[-2:][0]:
+        if "SELECT rowid FROM message_words_0" in sql:
             store.stage([fx.ErasureBegun(ALICE.id)])
             store.stage([fx.Forgot(Forgetting.ERASURE, 0, 0)])
             store.commit()
+            with apsw.Connection(str(path)) as other:
+                end_volume(other, 0)
         return True
 
     query = SearchQuery(BOB.id, parse_terms("kettle"), 9)
-    assert [one.msgid for one in search(reader, query, Rights.ROOM, "h")] == ["m0"]
     reader.exec_trace = erase_in_between
+    assert [one.msgid for one in search(reader, query, Rights.ROOM, "h")] == ["m0"]
+    reader.exec_trace = None
+    assert len(asked) > asked.index(next(sql for sql in asked if "message_words_0" in sql)) + 1
+    with apsw.Connection(str(path)) as other:
+        begin_volume(other, 0)
     assert search(reader, query, Rights.ROOM, "h") == []
-    assert store.to_forget(0, 0) is not Forgetting.ERASURE
     reader.close()
     store.close()
 
@@ -168,7 +175,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_in_the_index_or_not_the_same_is_found(shared: Path, texts: Iterable[str], words: str) -> None:
     """Words, phrases and prefixes, however they are written."""
     with apsw.Connection(str(shared)) as connection:
-        connection.execute("DELETE FROM message_words; DELETE FROM message; UPDATE tick SET indexed_id = 0")
+        connection.execute("DELETE FROM message")
+        rebuild_index(connection)
     store = SqliteStore(shared)
     for number, text in enumerate(texts):
         store.stage([message(f"m{number}", InRoom(TEA.id), text)])

@@ -151,7 +151,7 @@ class TestUnusable:
         with sqlite3.connect(path) as connection:
             connection.execute(f"PRAGMA user_version={len(schema_scripts()) + 1}")
         connection.close()
-        self.refused(path, "newer Secure Chat .schema 9, this program knows 8.; update")
+        self.refused(path, "newer Secure Chat .schema 10, this program knows 9.; update")
 
     def test_other_program(self, tmp_path: Path) -> None:
         """Its file is not touched."""
