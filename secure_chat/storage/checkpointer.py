@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,8 +23,10 @@ written all the time, it is as many more as the WAL is longer.
 """
 FORCED_PAGES = 8 * RESTART_PAGES
 """Pages above which it is begun anew even so."""
-FORCED_MS = 200
+FORCED_SECONDS = 0.2
 """For that the writer's next pause is waited for so long: where it writes all the time, it seldom makes one."""
+FORCED_PAUSE_SECONDS = 0.0005
+"""How often it is looked meanwhile whether there is one. (SQLite itself would look a dozen times in all.)"""
 FILE_BYTES = 64 * 2**20
 """A longer file is cut when nothing is written: to cut half a gigabyte takes 0.2 s, and the writer would wait."""
 ROUNDS = 8
@@ -135,15 +138,26 @@ class Checkpointer:
             rest, is_held = _move_most(connection)
             few = REST_PAGES * (pages // RESTART_PAGES)
             if not is_held and (rest <= few or pages > FORCED_PAGES):
-                connection.set_busy_timeout(FORCED_MS if pages > FORCED_PAGES else 0)
+                connection.set_busy_handler(_waiting_for_a_pause() if pages > FORCED_PAGES else None)
                 try:
                     connection.execute("PRAGMA wal_checkpoint(RESTART)")
                 finally:
-                    connection.set_busy_timeout(0)
+                    connection.set_busy_handler(None)
         elif pages > PASSIVE_PAGES and rest:
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
         elif is_quiet and wal_bytes(self._path) > FILE_BYTES:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _waiting_for_a_pause() -> Callable[[int], bool]:
+    """A busy handler of SQLite's."""
+    ends_at = time.monotonic() + FORCED_SECONDS
+
+    def look_again(_looks: int) -> bool:
+        time.sleep(FORCED_PAUSE_SECONDS)
+        return time.monotonic() < ends_at
+
+    return look_again
 
 
 def _move_most(connection: apsw.Connection) -> tuple[int, bool]:
