@@ -44,7 +44,7 @@ from secure_chat.storage.chapters import chapter_of, index_rest, place_in, words
 from secure_chat.storage.database import open_database  # noqa: E402
 from secure_chat.storage.history import HistoryReader  # noqa: E402
 from secure_chat.storage.sqlite import SqliteStore  # noqa: E402
-from secure_chat.storage.volumes import begin_volume, table_of, volume_of  # noqa: E402
+from secure_chat.storage.volumes import table_for, volume_of  # noqa: E402
 from tests.conversation.house import House  # noqa: E402
 from tests.e2e.crowd import add_people  # noqa: E402
 from tests.e2e.irc_client import log_in  # noqa: E402
@@ -126,14 +126,15 @@ def raw_inserts(path: Path, checkpoint_pages: int = SQLITE_CHECKPOINT_PAGES) -> 
     connection = open_database(path)
     connection.execute(f"PRAGMA wal_autocheckpoint={checkpoint_pages}")
     ((last_id,),) = connection.execute("SELECT max(id) FROM message")
-    for volume in range(volume_of(last_id + 1), volume_of(last_id + POSTS) + 1):
-        begin_volume(connection, volume)
-        connection.execute(f"INSERT INTO {table_of(volume)} ({table_of(volume)}, rank) VALUES ('automerge', 4)")
+    tables = {number: table_for(connection, number) for number in {volume_of(last_id), volume_of(last_id + POSTS)}}
+    for table in tables.values():
+        connection.execute(f"INSERT INTO {table} ({table}, rank) VALUES ('automerge', 4)")
     rows = []
     for number in range(POSTS):
         sequence, chapter, said = 10**9 + number, chapter_of(last_id + 1 + number), text()
-        index = f"INSERT INTO {table_of(volume_of(last_id + 1 + number))} (rowid, place, words) VALUES (?, ?, ?)"
-        entry = (last_id + 1 + number, place_in(chapter, room_of(number) + 1), words_in(chapter, said.split()))
+        message_id = last_id + 1 + number
+        index = f"INSERT INTO {tables[volume_of(message_id)]} (rowid, place, words) VALUES (?, ?, ?)"
+        entry = (message_id, place_in(chapter, room_of(number) + 1), words_in(chapter, said.split()))
         rows.append((room_of(number) + 1, sequence, token_urlsafe(15), 2 + number % SENDERS, said, index, entry))
     begun = time.perf_counter()
     for start in range(0, POSTS, SENDERS):

@@ -13,11 +13,11 @@ import apsw
 
 from secure_chat.chat.messages import Kind
 from secure_chat.protocol.search import words_of
-from secure_chat.storage.volumes import VOLUME_MESSAGES, begin_volume, merge, table_of, volume_of
+from secure_chat.storage.volumes import VOLUME_MESSAGES, join_pieces, table_for, volume_of
 
 CHAPTER_MESSAGES = 4_096
 VOLUME_CHAPTERS = VOLUME_MESSAGES // CHAPTER_MESSAGES
-"""Of a volume's chapters each word begins with one digit, to the base 16."""
+"""Each word begins with the number of its chapter in the volume, one digit to the base 16."""
 JOINED_PAGES = 64
 """Pages of the index written anew each time something is put into it, to join pieces of it: by itself FTS5 writes
 five times as many at once, and less often.
@@ -49,13 +49,16 @@ def index_rest(connection: apsw.Connection) -> None:
         return
     begin = max(indexed_id + 1, first_id)
     for volume in range(volume_of(begin), volume_of(last_id) + 1):
-        begin_volume(connection, volume)
-        connection.execute(
-            f"INSERT INTO {table_of(volume)} (rowid, place, words) {ENTRIES} AND id >= ? AND id < ?",
-            (max(begin, volume * VOLUME_MESSAGES), (volume + 1) * VOLUME_MESSAGES),
-        )
-        merge(connection, volume, JOINED_PAGES)
+        first, last = max(begin, volume * VOLUME_MESSAGES), (volume + 1) * VOLUME_MESSAGES - 1
+        index_between(connection, table_for(connection, volume), first, last, JOINED_PAGES)
     connection.execute("UPDATE tick SET indexed_id = ?", (last_id,))
+
+
+def index_between(connection: apsw.Connection, table: str, first: int, last: int, joined_pages: int) -> None:
+    """Put the messages of a volume from number `first` to `last` into a table of it, and join pieces of that."""
+    sql = f"INSERT INTO {table} (rowid, place, words) {ENTRIES} AND id >= ? AND id <= ?"
+    connection.execute(sql, (first, last))
+    join_pieces(connection, table, joined_pages)
 
 
 def count_unindexed(connection: apsw.Connection) -> int:

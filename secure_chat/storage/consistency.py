@@ -6,18 +6,27 @@ reads a whole table or more: for a database that nobody writes to, or a copy.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 
 import apsw
 
 from secure_chat.storage.chapters import ENTRIES, SEARCHED
 from secure_chat.storage.database import add_functions, schema_scripts
-from secure_chat.storage.volumes import INDEX, VOLUME_MESSAGES, definition, shadows_of, table_of, volumes
+from secure_chat.storage.volumes import (
+    TABLE,
+    VOLUME_MESSAGES,
+    all_tables,
+    definition,
+    shadows_of,
+    used_tables,
+)
 
 SHOWN_DAMAGES = 5
+SHADOWS = ("data", "idx", "docsize", "config")
+"""How the tables end in which FTS5 may keep what is in one of its own."""
 _OBJECTS = "SELECT type || ' ' || name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
-_HAS_VOLUMES = "SELECT 1 FROM pragma_table_info('index_volume')"
+_HAS_VOLUMES = "SELECT 1 FROM pragma_table_info('index_table')"
 _NAME = (
     "coalesce((SELECT name FROM room WHERE room.id = c.room_id),"
     " (SELECT name FROM account WHERE account.id = c.low_id) || ' and '"
@@ -36,9 +45,12 @@ _PRUNES = "SELECT 1 FROM pragma_table_info('conversation') WHERE name = 'first_s
 _HERE = f"id <= (SELECT indexed_id FROM tick) AND id >= {{first}} AND id < {{first}} + {VOLUME_MESSAGES}"
 _WITHOUT_VOLUME = (
     f"SELECT id FROM message WHERE {SEARCHED} AND id <= (SELECT indexed_id FROM tick)"
-    f" AND id / {VOLUME_MESSAGES} NOT IN (SELECT number FROM index_volume)"
+    f" AND id / {VOLUME_MESSAGES} NOT IN (SELECT volume FROM index_table WHERE state = 'used')"
 )
-_MISSING = f"SELECT id FROM message WHERE {SEARCHED} AND {_HERE} EXCEPT SELECT rowid FROM {{table}}"
+_MESSAGE = (
+    f"SELECT 'place : ' || indexed_place(id, conversation_id) FROM message WHERE {SEARCHED} AND {_HERE} AND id = ?"
+)
+_STALE = "SELECT volume FROM index_table WHERE state = 'used' AND stale"
 _AHEAD = "SELECT indexed_id > coalesce((SELECT max(id) FROM message), 0) FROM tick"
 _STRAY = f"SELECT rowid FROM {{table}} EXCEPT SELECT id FROM message WHERE {SEARCHED} AND {_HERE}"
 _COUNTS = "SELECT term, col, doc, cnt FROM temp."
@@ -92,17 +104,19 @@ def altered_objects(connection: apsw.Connection, version: int) -> list[str]:
         wanted = _objects(model)
     finally:
         model.close(True)
-    found, tables = _objects(connection), [INDEX] if any(name == f"table {INDEX}" for name, _ in wanted) else []
+    found, tables = _objects(connection), []
     if connection.execute(_HAS_VOLUMES).fetchone() is not None:
-        for volume in volumes(connection):
-            tables.append(table_of(volume))
-            wanted.add((f"table {tables[-1]}", _normal(definition(volume))))
+        tables = [*all_tables(connection)]
+        wanted |= {(f"table {table}", _normal(definition(table))) for table in tables}
+        wanted |= {(f"table {shadow}", "") for table in tables for shadow in shadows_of(table)}
     # How FTS5 makes tables of its own differs with its version.
-    shadows = {f"table {shadow}": f"table {table}" for table in tables for shadow in shadows_of(table)}
-    wanted = {(name, sql) for name, sql in wanted if name not in shadows} | {(name, "") for name in shadows}
-    found = {(name, "" if name in shadows else sql) for name, sql in found}
-    altered = {name for name, _sql in wanted ^ found}
+    shadows = {f"table {table}_{end}": f"table {table}" for table in [TABLE, *tables] for end in SHADOWS}
+    altered = {name for name, _sql in _without(shadows, wanted) ^ _without(shadows, found)}
     return sorted(name for name in altered if shadows.get(name) not in altered)
+
+
+def _without(shadows: Container[str], objects: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    return {(name, "" if name in shadows else sql) for name, sql in objects}
 
 
 def _objects(connection: apsw.Connection) -> set[tuple[str, str]]:
@@ -128,29 +142,37 @@ def compare_index(connection: apsw.Connection) -> Index:
     """
     add_functions(connection)
     connection.execute("PRAGMA temp_store=FILE")
-    missing = _numbers(connection, _WITHOUT_VOLUME)
-    stray, other_words = [], []
-    for volume in volumes(connection):
-        here = {"table": table_of(volume), "first": volume * VOLUME_MESSAGES}
-        missing += (lacking := _numbers(connection, _MISSING.format(**here)))
-        stray += (strange := _numbers(connection, _STRAY.format(**here)))
-        other = set(_with_other_words(connection, volume, _HERE.format(**here)))
-        other_words += sorted(other - {*lacking, *strange})
+    missing = [int(row[0]) for row in connection.execute(_WITHOUT_VOLUME)]
+    stray: list[int] = []
+    other_words: list[int] = []
+    stale = {row[0] for row in connection.execute(_STALE)}
+    for volume, table in used_tables(connection).items():
+        first = volume * VOLUME_MESSAGES
+        for number in sorted(set(_differing(connection, table, first))):
+            row = connection.execute(_MESSAGE.format(first=first), (number,)).fetchone()
+            if row is None:
+                if volume not in stale:  # else its words will go
+                    stray.append(number)
+            elif (
+                connection.execute(
+                    f"SELECT 1 FROM {table} WHERE {table} MATCH ? AND rowid = ?", (row[0], number)
+                ).fetchone()
+                is None
+            ):
+                missing.append(number)
+            else:
+                other_words.append(number)
     (ahead,) = next(connection.execute(_AHEAD))
     return Index(sorted(missing), stray, other_words, bool(ahead))
 
 
-def _numbers(connection: apsw.Connection, sql: str) -> list[int]:
-    return [int(row[0]) for row in connection.execute(sql)]
-
-
-def _with_other_words(connection: apsw.Connection, volume: int, here: str) -> Iterator[int]:
-    """Messages that a volume has with other words than they hold; perhaps some that only one of the two has."""
-    connection.execute(definition(volume).replace(table_of(volume), "temp.wanted"))
-    connection.execute(f"INSERT INTO temp.wanted (rowid, place, words) {ENTRIES} AND {here}")
-    for name, table in (("found", f"main, {table_of(volume)}"), ("wanted", "temp, wanted")):
-        connection.execute(f"CREATE VIRTUAL TABLE temp.{name}_words USING fts5vocab({table}, col)")
-        connection.execute(f"CREATE VIRTUAL TABLE temp.{name}_at USING fts5vocab({table}, instance)")
+def _differing(connection: apsw.Connection, table: str, first: int) -> Iterator[int]:
+    """Numbers of messages of which a volume does not have what it should."""
+    connection.execute(definition("temp.wanted"))
+    connection.execute(f"INSERT INTO temp.wanted (rowid, place, words) {ENTRIES} AND {_HERE.format(first=first)}")
+    for name, of in (("found", f"main, {table}"), ("wanted", "temp, wanted")):
+        connection.execute(f"CREATE VIRTUAL TABLE temp.{name}_words USING fts5vocab({of}, col)")
+        connection.execute(f"CREATE VIRTUAL TABLE temp.{name}_at USING fts5vocab({of}, instance)")
     for term in _differing_terms(connection):
         yield from _differing_in(connection, term)
     for name in ("found_words", "found_at", "wanted_words", "wanted_at", "wanted"):

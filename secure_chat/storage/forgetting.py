@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from itertools import groupby, takewhile
+from itertools import takewhile
 from typing import Any
 
 import apsw
@@ -12,31 +11,19 @@ import apsw
 from secure_chat.chat import effects as fx
 from secure_chat.chat.forgetting import POST_IDS_SECONDS, Forgetting
 from secure_chat.chat.messages import Kind
-from secure_chat.storage.volumes import VOLUME_MESSAGES, end_volume, merge, table_of, volume_of
+from secure_chat.storage.renewing import is_stale, make_stale, renew
 
 ERASED_ROWS = 50
 BLANKED_ROWS = 15
 BLANKED_AHEAD_ROWS = 300
 """So far ahead of the deletion words are blanked: more than the pages hold that SQLite arranges anew together."""
 PRUNED_ROWS = 30
-GONE_MESSAGES = 4_096
-"""Gone messages in a volume of the index after which that is merged, before more are forgotten: a step passes over
-words that are gone at once, those of so many messages in less than 4 ms.
-"""
 SCANNED_ROWS = 2_000
 """Rows in which a step looks for messages of the account: there is no index by sender."""
 POST_ID_ROWS = 200
-MERGED_PAGES = 1
-"""Pages of the index that a step writes anew."""
 ALL_SEEN = 2**63 - 1
 _LEFT = "SELECT 1 FROM setting WHERE key = 'forgetting'"
 _KEEP_LEFT = "INSERT OR IGNORE INTO setting VALUES ('forgetting', 'files')"
-_FIRST_VOLUME = f"(SELECT coalesce(min(id), 0) / {VOLUME_MESSAGES} FROM message)"
-_ENDED = f"SELECT number FROM index_volume WHERE number < {_FIRST_VOLUME} ORDER BY number LIMIT 1"
-"""Volumes of whose messages none is left."""
-_TO_MERGE = (
-    "SELECT number, gone, merging FROM index_volume WHERE gone > 0 ORDER BY merging > 0 DESC, gone DESC LIMIT 1"
-)
 _ERASING = "SELECT id, erasing_from FROM account WHERE erasing_from < ? LIMIT 1"
 _ERASED = "SELECT 1 FROM account WHERE erasing_from = ? LIMIT 1"
 _OLDEST = "SELECT id, time_us, kind FROM message ORDER BY id LIMIT 1"
@@ -62,9 +49,6 @@ _PERSONAL = ("login", "membership", "read_marker", "position")
 
 def to_forget(connection: apsw.Connection, before_us: int, now_us: int) -> Forgetting | None:
     """What the next step is about; None where nothing is left. Errors of SQLite pass through."""
-    _, gone, merging = connection.execute(_TO_MERGE).fetchone() or (0, 0, 0)
-    if merging or gone >= GONE_MESSAGES or connection.execute(_ENDED).fetchone() is not None:
-        return Forgetting.INDEX
     if connection.execute(_ERASING, (ALL_SEEN,)).fetchone() is not None:
         return Forgetting.ERASURE
     # Somebody may wait for the end of an erasure: what is too old has time until after that.
@@ -73,7 +57,7 @@ def to_forget(connection: apsw.Connection, before_us: int, now_us: int) -> Forge
         return Forgetting.AGE
     if connection.execute(_POST_IDS_GONE, (_post_ids_before(now_us),)).fetchone() is not None:
         return Forgetting.POST_IDS
-    if gone:
+    if is_stale(connection):
         return Forgetting.INDEX
     return None if connection.execute(_LEFT).fetchone() is None else Forgetting.FILES
 
@@ -118,7 +102,7 @@ def _erase(connection: apsw.Connection, _effect: fx.Forgot) -> None:
     end = start + SCANNED_ROWS
     found = "SELECT id FROM message WHERE id >= ? AND id < ? AND sender_id = ? ORDER BY id LIMIT ?"
     ids = [row[0] for row in connection.execute(found, (start, end, account_id, ERASED_ROWS))]
-    _unindex(connection, ids)
+    _gone(connection, ids)
     connection.executemany(_MAKE_TOMBSTONE, [(number,) for number in ids])
     after = ids[-1] + 1 if len(ids) == ERASED_ROWS else end
     is_last = connection.execute("SELECT 1 FROM message WHERE id >= ? LIMIT 1", (after,)).fetchone() is None
@@ -135,7 +119,7 @@ def _prune(connection: apsw.Connection, effect: fx.Forgot) -> None:
     old = list(takewhile(lambda row: row[3] < effect.before_us, oldest))
     unblanked = [row[0] for row in old if row[4] != Kind.ERASED][:BLANKED_ROWS]
     if unblanked:
-        _unindex(connection, unblanked)
+        _gone(connection, unblanked)
         connection.executemany(_UNLINK_POST_ID, [(number, effect.now_us) for number in unblanked])
         connection.executemany(_BLANK, [(number,) for number in unblanked])
     else:
@@ -152,16 +136,10 @@ def _delete(connection: apsw.Connection, oldest: Sequence[tuple[Any, ...]]) -> N
     connection.executemany(first, {row[1]: (row[1], row[2]) for row in rows}.values())
 
 
-def _unindex(connection: apsw.Connection, ids: Sequence[int]) -> None:
-    """Take messages out of the index: searches find them no more, but until it is merged their words are there."""
+def _gone(connection: apsw.Connection, ids: Sequence[int]) -> None:
+    """Of these no search tells any more, but their words are in the index until that is made anew."""
     connection.execute(_KEEP_LEFT)
-    (indexed_id,) = next(connection.execute("SELECT indexed_id FROM tick"))
-    assert isinstance(indexed_id, int)
-    for volume, numbers in groupby((number for number in ids if number <= indexed_id), volume_of):
-        sql = f"DELETE FROM {table_of(volume)} WHERE rowid IN (SELECT value FROM json_each(?))"
-        connection.execute(sql, (json.dumps(list(numbers)),))
-        more = (connection.changes(), volume)
-        connection.execute("UPDATE index_volume SET gone = gone + ? WHERE number = ?", more)
+    make_stale(connection, ids)
 
 
 def _forget_post_ids(connection: apsw.Connection, effect: fx.Forgot) -> None:
@@ -172,18 +150,8 @@ def _forget_post_ids(connection: apsw.Connection, effect: fx.Forgot) -> None:
     )
 
 
-def _merge(connection: apsw.Connection, _effect: fx.Forgot) -> None:
-    """Write a piece of the index anew, without what is gone; or take away a volume of which all is."""
-    ended = connection.execute(_ENDED).fetchone()
-    if ended is not None:
-        end_volume(connection, ended[0])
-        return
-    volume, gone, merging = next(connection.execute(_TO_MERGE))
-    goes_on = merge(connection, volume, MERGED_PAGES, begins=not merging)
-    merging = merging or gone
-    if not goes_on:  # what has gone since that merge began is left for the next one
-        gone, merging = gone - merging, 0
-    connection.execute("UPDATE index_volume SET gone = ?, merging = ? WHERE number = ?", (gone, merging, volume))
+def _renew(connection: apsw.Connection, _effect: fx.Forgot) -> None:
+    renew(connection)
 
 
 def _end(connection: apsw.Connection, _effect: fx.Forgot) -> None:
@@ -199,6 +167,6 @@ _STEPS: dict[Forgetting, Callable[[apsw.Connection, fx.Forgot], None]] = {
     Forgetting.ERASURE: _erase,
     Forgetting.AGE: _prune,
     Forgetting.POST_IDS: _forget_post_ids,
-    Forgetting.INDEX: _merge,
+    Forgetting.INDEX: _renew,
     Forgetting.FILES: _end,
 }

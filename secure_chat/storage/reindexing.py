@@ -5,7 +5,7 @@ from __future__ import annotations
 import apsw
 
 from secure_chat.storage.chapters import index_rest
-from secure_chat.storage.volumes import end_volume, volumes
+from secure_chat.storage.volumes import drop_tables
 
 
 def rebuild_index(connection: apsw.Connection) -> None:
@@ -13,7 +13,6 @@ def rebuild_index(connection: apsw.Connection) -> None:
     SQLite pass through.
     """
     with connection:
-        for volume in volumes(connection):
-            end_volume(connection, volume)
+        drop_tables(connection)
         connection.execute("UPDATE tick SET indexed_id = 0")
         index_rest(connection)

@@ -26,7 +26,7 @@ from secure_chat.storage.visibility import (
     check_place,
     relayed_of,
 )
-from secure_chat.storage.volumes import table_of, volume_of
+from secure_chat.storage.volumes import used_tables, volume_of
 
 _INDEXED = "SELECT indexed_id FROM tick"
 _FIRST = "SELECT coalesce(min(id), 0) FROM message"
@@ -100,8 +100,9 @@ def _found(
     connection.create_scalar_function("has_terms", has_terms, 1, deterministic=True)
     if query.after_ms is None:
         yield from rows_of(_UNINDEXED)
+    tables = used_tables(connection)
     for chapter in _chapters(connection, query, indexed_id):
-        table = table_of(volume_of(chapter * CHAPTER_MESSAGES))
+        table = tables[volume_of(chapter * CHAPTER_MESSAGES)]
         words = f"words : ({' AND '.join(_quoted(chapter, term) for term in query.terms)})"
         ids = [row[0] for row in connection.execute(_WITH_WORDS.format(table), (words,))]
         if 0 < len(ids) <= FEW_MESSAGES:

@@ -1,25 +1,26 @@
 """The index for searching lies in volumes: a table of FTS5 for each VOLUME_MESSAGES messages, by their numbers.
 
-FTS5 joins pieces of a table, and does part of that at once: what it keeps of a piece that it has joined it drops in
-one go (6 ms where a million messages are in one table). So nothing that it does at once grows with what is said.
-Forgetting costs writing one volume anew, and a volume of whose messages none is left goes as a whole.
+A volume that has words of messages that are gone is made anew, in another table and a little at a time. (FTS5 could
+take single messages out of a table, but what it does for that at once takes longer the more there is: 6 ms at the
+end where a table has a million messages, 7 ms for a word that many of them have.) So forgetting writes a volume in
+which something is gone once; one of whose messages none is left is taken apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import apsw
 
 VOLUME_MESSAGES = 65_536
-"""Fewer would be more tables: opening the database takes 25 µs for each."""
-INDEX = "message_words"
+"""Fewer would be more tables: each makes it take 20 µs longer to open the database."""
+TABLE = "message_words"
 _MAKE = (
     "CREATE VIRTUAL TABLE {table} USING fts5("
-    "place, words, content = '', contentless_delete = 1, prefix = '4', tokenize = 'ascii')"
+    "place, words, content = '', columnsize = 0, prefix = '4', tokenize = 'ascii')"
 )
 _JOIN_BY_ITSELF = "INSERT INTO {table} ({table}, rank) VALUES ('automerge', 0)"
-_NUMBERS = "SELECT number FROM index_volume ORDER BY number"
+_JOIN = "INSERT INTO {table} ({table}, rank) VALUES ('merge', ?)"
 
 
 def volume_of(message_id: int) -> int:
@@ -27,46 +28,60 @@ def volume_of(message_id: int) -> int:
     return message_id // VOLUME_MESSAGES
 
 
-def table_of(volume: int) -> str:
-    """How the volume's table is called."""
-    return f"{INDEX}_{volume:d}"
+def table_of(number: int) -> str:
+    """How the table of this number is called."""
+    return f"{TABLE}_{number:d}"
 
 
-def shadows_of(table: str) -> list[str]:
-    """The tables that FTS5 makes for a table of its own without contents, to keep it in."""
-    return [f"{table}_{end}" for end in ("data", "idx", "docsize", "config")]
+def shadows_of(table: str) -> Sequence[str]:
+    """The tables in which FTS5 keeps what is in that one."""
+    return [f"{table}_{end}" for end in ("data", "idx", "config")]
 
 
-def definition(volume: int) -> str:
-    """How the volume's table is made."""
-    return _MAKE.format(table=table_of(volume))
+def definition(table: str) -> str:
+    """How a table of the index is made."""
+    return _MAKE.format(table=table)
 
 
-def volumes(connection: apsw.Connection) -> Sequence[int]:
-    """The numbers of those that there are."""
-    return [int(number) for (number,) in connection.execute(_NUMBERS)]
+def used_tables(connection: apsw.Connection) -> Mapping[int, str]:
+    """The volumes that there are, and in which table each is."""
+    rows = connection.execute("SELECT volume, number FROM index_table WHERE state = 'used' ORDER BY volume")
+    return {int(volume): table_of(number) for volume, number in rows}
 
 
-def begin_volume(connection: apsw.Connection, volume: int) -> None:
-    """Make an empty one; in 0.4 ms. Nothing is done where it is there."""
-    if connection.execute("SELECT 1 FROM index_volume WHERE number = ?", (volume,)).fetchone() is None:
-        connection.execute("INSERT INTO index_volume (number) VALUES (?)", (volume,))
-        connection.execute(definition(volume))
-        # Pieces of it are joined by the program, a little each time.
-        connection.execute(_JOIN_BY_ITSELF.format(table=table_of(volume)))
+def all_tables(connection: apsw.Connection) -> Sequence[str]:
+    """Those that are made or taken apart, too."""
+    return [table_of(number) for (number,) in connection.execute("SELECT number FROM index_table")]
 
 
-def end_volume(connection: apsw.Connection, volume: int) -> None:
-    """Take a volume away, with whatever is in it."""
-    connection.execute(f"DROP TABLE {table_of(volume)}")
-    connection.execute("DELETE FROM index_volume WHERE number = ?", (volume,))
+def table_for(connection: apsw.Connection, volume: int) -> str:
+    """The one in use for a volume, made where there is none; that takes 0.4 ms."""
+    row = connection.execute(
+        "SELECT number FROM index_table WHERE volume = ? AND state = 'used'", (volume,)
+    ).fetchone()
+    return begin_table(connection, volume) if row is None else table_of(row[0])
 
 
-def merge(connection: apsw.Connection, volume: int, pages: int, *, begins: bool = False) -> bool:
-    """Write so many pages of a volume anew, without what is gone ("The 'merge' command" of FTS5's documentation);
-    whether there was anything to write. `begins`: from now on all of the volume is to be, not just small pieces.
+def begin_table(connection: apsw.Connection, volume: int, made_to: int | None = None) -> str:
+    """Make an empty table for a volume: one to be used, or one that will be when it is made (`made_to`)."""
+    sql = "INSERT INTO index_table (volume, state, made_to) VALUES (?, ?, ?)"
+    connection.execute(sql, (volume, "used" if made_to is None else "made", made_to))
+    table = table_of(connection.last_insert_rowid())
+    connection.execute(definition(table))
+    # Pieces of it are joined by the program, a little each time.
+    connection.execute(_JOIN_BY_ITSELF.format(table=table))
+    return table
+
+
+def join_pieces(connection: apsw.Connection, table: str, pages: int) -> None:
+    """Join what was put into a table bit by bit, where that is worth it; about so many pages of it are written
+    (FTS5's documentation, "The 'merge' command").
     """
-    before, table = connection.total_changes(), table_of(volume)
-    command = f"INSERT INTO {table} ({table}, rank) VALUES ('merge', ?)"
-    connection.execute(command, (-pages if begins else pages,))
-    return connection.total_changes() - before >= 2
+    connection.execute(_JOIN.format(table=table), (pages,))
+
+
+def drop_tables(connection: apsw.Connection) -> None:
+    """Leave no index at all."""
+    for table in all_tables(connection):
+        connection.execute(f"DROP TABLE {table}")
+    connection.execute("DELETE FROM index_table")

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from secure_chat.cli import archives, main
 from secure_chat.server import sealing
-from tests.server.said import say_something, statements
+from tests.server.said import UNINDEX, say_something, statements
 
 PASSPHRASE = "purple monkeys dishwasher"
 
@@ -112,7 +112,7 @@ def test_check_and_mending(home: Path) -> None:
     (home / "config.toml").unlink()
     well = run("check", "--home", home)
     assert (well.exit_code, well.output.endswith("All is well.\n")) == (0, True), well.output
-    statements(home, "DELETE FROM message_words_0 WHERE rowid = 1")
+    statements(home, f"{UNINDEX} AND id = 1")
     bad = run("check", "--home", home)
     assert (bad.exit_code, "problem  1 messages" in bad.output) == (1, True), bad.output
     mended = run("check", "--home", home, "--mend-index")

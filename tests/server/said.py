@@ -36,6 +36,14 @@ def append(place: Conversation, sender: int, text: str, msgid: str, kind: Kind =
     return fx.Append(NewMessage(place, kind, sender, "a", line))
 
 
+UNINDEX = (
+    "INSERT INTO message_words_1 (message_words_1, rowid, place, words)"
+    " SELECT 'delete', id, indexed_place(id, conversation_id), indexed_words(id, text) FROM message"
+    " WHERE kind IN ('post', 'notice')"
+)
+"""Take messages out of the index (FTS5's documentation, "The 'delete' command")."""
+
+
 def statements(home: Path, sql: str) -> None:
     """Do something to the database behind the program's back."""
     connection = apsw.Connection(str(home / "chat.db"))

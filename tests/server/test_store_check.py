@@ -12,10 +12,12 @@ from secure_chat.findings import Finding, Level
 from secure_chat.server.doctor import examine_home
 from secure_chat.server.home import Home, HomeInUse, HomeLock
 from secure_chat.server.mending import CannotMend, mend
-from secure_chat.storage.database import APPLICATION_ID, schema_scripts
+from secure_chat.storage.database import APPLICATION_ID, add_functions, schema_scripts
 from tests.conftest import Start
 from tests.e2e.irc_client import log_in
-from tests.server.said import ROOM_POSTS, say_something, statements
+from tests.server.said import ROOM_POSTS, UNINDEX, say_something, statements
+
+INDEX = "INSERT INTO message_words_1 (rowid, place, words) VALUES"
 
 
 @pytest.fixture
@@ -69,7 +71,7 @@ def test_a_home_that_is_well(talked: Path) -> None:
 )
 def test_sequences(talked: Path, sql: str, words: str) -> None:
     statements(talked, f"PRAGMA foreign_keys=OFF; {sql}")
-    statements(talked, "DELETE FROM message_words_0 WHERE rowid NOT IN (SELECT id FROM message)")
+    mend(Home(talked))
     (found,) = bad(talked)
     assert words in found
     assert "secure-chat restore FILE" in found
@@ -79,7 +81,7 @@ def test_what_was_pruned_or_erased_is_not_missing(talked: Path) -> None:
     """The oldest are gone as rows, and first_sequence says so; an erased one stays as a row without words."""
     statements(
         talked,
-        "DELETE FROM message_words_0 WHERE rowid IN (1, 2, 4); DELETE FROM message WHERE id IN (1, 2);"
+        f"{UNINDEX} AND id IN (1, 2, 4); DELETE FROM message WHERE id IN (1, 2);"
         "UPDATE conversation SET first_sequence = 3 WHERE room_id = 77;"
         "UPDATE message SET kind = 'erased', text = '' WHERE id = 4",
     )
@@ -108,23 +110,26 @@ def test_more_gaps_than_are_shown(talked: Path) -> None:
 @pytest.mark.parametrize(
     ("sql", "words"),
     [
-        ("DELETE FROM message_words_0 WHERE rowid = 3", "1 messages (numbers 3 in the table) cannot be found"),
+        (f"{UNINDEX} AND id = 3", "1 messages (numbers 3 in the table) cannot be found"),
         (
-            "INSERT INTO message_words_0 (rowid, place, words) VALUES (999, 'c1', 'x')",
+            f"{INDEX} (999, 'c1', 'x')",
             "(numbers 999 in the table) are in",
         ),
         (
-            "INSERT INTO message_words_0 (rowid, place, words) VALUES (7, 'c1', 'x')",
+            f"{INDEX} (7, 'c1', 'x')",
             "(numbers 7 in the table) are in the",
         ),
         (
             "UPDATE message SET text = 'coffee' WHERE id = 2",
             "1 messages (numbers 2 in the table) are found by other",
         ),
-        ("UPDATE message_words_0 SET place = 'c2', words = 'kettle number1' WHERE rowid = 2", "(numbers 2 in the"),
+        (
+            f"{UNINDEX} AND id = 2; {INDEX} (2, '0c2', '0kettle 0number1')",
+            "(numbers 2 in the",
+        ),
         ("UPDATE tick SET indexed_id = 999", "What is said next could not be found"),
-        ("DELETE FROM message_words_0", f"{ROOM_POSTS + 1} messages (numbers 1, 2, 3, 4, 5 and 2 more in the"),
-        ("DROP TABLE message_words_0; DELETE FROM index_volume", f"{ROOM_POSTS + 1} messages (numbers 1, 2, 3, 4"),
+        (UNINDEX, f"{ROOM_POSTS + 1} messages (numbers 1, 2, 3, 4, 5 and 2 more in the"),
+        ("DROP TABLE message_words_1; DELETE FROM index_table", f"{ROOM_POSTS + 1} messages (numbers 1, 2, 3, 4"),
     ],
 )
 def test_the_index(talked: Path, sql: str, words: str) -> None:
@@ -138,7 +143,7 @@ def test_the_index(talked: Path, sql: str, words: str) -> None:
 
 
 def test_the_index_itself_is_damaged(talked: Path) -> None:
-    statements(talked, "DELETE FROM message_words_0_data WHERE id > 10")
+    statements(talked, "DELETE FROM message_words_1_data WHERE id > 10")
     (found,) = bad(talked)
     assert "is damaged" in found or "cannot be read" in found
 
@@ -150,9 +155,9 @@ def test_the_index_itself_is_damaged(talked: Path) -> None:
         ("DROP TRIGGER audit_is_not_changed", "trigger audit_is_not_changed"),
         ("CREATE TRIGGER mine AFTER INSERT ON login BEGIN SELECT 1; END", "trigger mine"),
         ("ALTER TABLE login ADD COLUMN more TEXT", "table login"),
-        ("DROP TABLE message_words_0", "table message_words_0"),
-        ("CREATE TRIGGER message_words_0_x AFTER INSERT ON login BEGIN SELECT 1; END", "trigger message_words_0_x"),
-        ("CREATE TABLE message_words_1 (x)", "table message_words_1"),
+        ("DROP TABLE message_words_1", "table message_words_1"),
+        ("CREATE TRIGGER message_words_1_x AFTER INSERT ON login BEGIN SELECT 1; END", "trigger message_words_1_x"),
+        ("CREATE TABLE message_words_2 (x)", "table message_words_2"),
     ],
 )
 def test_a_schema_that_somebody_changed(talked: Path, sql: str, name: str) -> None:
@@ -163,14 +168,14 @@ def test_a_schema_that_somebody_changed(talked: Path, sql: str, name: str) -> No
 
 def test_a_volume_that_is_not_listed(talked: Path) -> None:
     """It is one table too many, and its messages cannot be found."""
-    statements(talked, "DELETE FROM index_volume")
+    statements(talked, "DELETE FROM index_table")
     schema, index = bad(talked)
-    assert "differs in: table message_words_0, table message_words_0_config," in schema
+    assert "differs in: table message_words_1, table message_words_1_config," in schema
     assert "cannot be found" in index
 
 
 def test_a_change_of_the_schema_hides_nothing_else(talked: Path) -> None:
-    statements(talked, "CREATE INDEX mine ON message (text); DELETE FROM message_words_0 WHERE rowid = 1")
+    statements(talked, f"CREATE INDEX mine ON message (text); {UNINDEX} AND id = 1")
     schema, index = bad(talked)
     assert "index mine" in schema
     assert "cannot be found" in index
@@ -221,7 +226,8 @@ def test_while_a_server_runs_and_after_a_crash(talked: Path, start: Start, monke
     server.kill()
     assert bad(talked) == []
     writer = apsw.Connection(str(talked / "chat.db"))
-    writer.execute("DELETE FROM message_words_0 WHERE rowid = 1")
+    add_functions(writer)
+    writer.execute(f"{UNINDEX} AND id = 1")
     lock = HomeLock(Home(talked), purpose="a test")
     (found,) = bad(talked)
     assert "cannot be found" in found
