@@ -7,6 +7,7 @@ with the same indexes in transactions of 32. `--messages N` makes it smaller, `-
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import random
 import resource
@@ -128,12 +129,12 @@ def raw_inserts(path: Path, checkpoint_pages: int = SQLITE_CHECKPOINT_PAGES) -> 
     ((last_id,),) = connection.execute("SELECT max(id) FROM message")
     tables = {number: table_for(connection, number) for number in {volume_of(last_id), volume_of(last_id + POSTS)}}
     for table in tables.values():
-        connection.execute(f"INSERT INTO {table} ({table}, rank) VALUES ('automerge', 4)")
+        connection.execute(f"INSERT INTO {table} ({table}, rank) VALUES ('automerge', 4)")  # noqa: S608
     rows = []
     for number in range(POSTS):
         sequence, chapter, said = 10**9 + number, chapter_of(last_id + 1 + number), text()
         message_id = last_id + 1 + number
-        index = f"INSERT INTO {tables[volume_of(message_id)]} (rowid, place, words) VALUES (?, ?, ?)"
+        index = f"INSERT INTO {tables[volume_of(message_id)]} (rowid, place, words) VALUES (?, ?, ?)"  # noqa: S608
         entry = (message_id, place_in(chapter, room_of(number) + 1), words_in(chapter, said.split()))
         rows.append((room_of(number) + 1, sequence, token_urlsafe(15), 2 + number % SENDERS, said, index, entry))
     begun = time.perf_counter()
@@ -226,31 +227,45 @@ def posting(folder: Path, path: Path) -> None:
 
 
 def forgetting(path: Path) -> None:
-    """How long the steps of pruning, erasing and merging take, each with its commit, in a server that is idle."""
+    """How long the steps of pruning, erasing and making the index anew take, each with its commit, in a server that
+    is idle; and beside it how long a ms of nothing but computing takes as often, on this machine.
+    """
     store = SqliteStore(path)
+    gc.collect()
+    gc.freeze()  # as the server does
     store.stage([fx.ErasureBegun(2)])
     store.commit()
     before_us = BEGUN_US + PRUNED_MESSAGES * 1000
-    taken: dict[Forgetting, list[float]] = {}
+    taken: dict[str, list[float]] = {}
     while (what := store.to_forget(before_us, BEGUN_US)) is not None:
         while what is Forgetting.FILES and not store.files_are_clean():
             time.sleep(BUSY_PAUSE_US / 1e6)
         begun = time.perf_counter()
         store.stage([fx.Forgot(what, before_us, BEGUN_US)])
         store.commit()
-        taken.setdefault(what, []).append((time.perf_counter() - begun) * 1000)
+        taken.setdefault(what.name, []).append((time.perf_counter() - begun) * 1000)
+        time.sleep(IDLE_PAUSE_US / 1e6)
+        taken.setdefault("(1 ms)", []).append(a_ms_of_computing())
         time.sleep(IDLE_PAUSE_US / 1e6)
         while not store.keeps_up():
             time.sleep(BUSY_PAUSE_US / 1e6)
-    for what, times in taken.items():
+    for name, times in taken.items():
         longest = sorted(times)
         median, late = longest[len(times) // 2], longest[int(len(times) * 0.99)]
         over = sum(one > STEP_MS for one in times)
         print(
-            f"forgetting, {what.name:8} {len(times)} steps: median {median:.1f} ms, p99 {late:.1f} ms,"
+            f"forgetting, {name:8} {len(times)} steps: median {median:.1f} ms, p99 {late:.1f} ms,"
             f" longest {longest[-1]:.0f} ms, {over} over {STEP_MS} ms, {sum(times) / 1000:.1f} s in all"
         )
     store.close()
+
+
+def a_ms_of_computing() -> float:
+    """How many ms pass meanwhile."""
+    begun, computed = time.perf_counter(), time.thread_time()
+    while time.thread_time() - computed < 0.001:
+        pass
+    return (time.perf_counter() - begun) * 1000
 
 
 def starting(path: Path) -> tuple[float, float]:

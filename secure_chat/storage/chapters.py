@@ -13,7 +13,7 @@ import apsw
 
 from secure_chat.chat.messages import Kind
 from secure_chat.protocol.search import words_of
-from secure_chat.storage.volumes import VOLUME_MESSAGES, join_pieces, table_for, volume_of
+from secure_chat.storage.volumes import VOLUME_MESSAGES, join_pieces, table_for
 
 CHAPTER_MESSAGES = 4_096
 VOLUME_CHAPTERS = VOLUME_MESSAGES // CHAPTER_MESSAGES
@@ -28,10 +28,10 @@ ENTRIES = (
     f" WHERE {SEARCHED}"
 )
 """What the index has to hold."""
-_TO_INDEX = (
-    "SELECT indexed_id, (SELECT coalesce(min(id), 0) FROM message), (SELECT coalesce(max(id), 0) FROM message)"
-    " FROM tick"
+_VOLUMES = (
+    f"SELECT DISTINCT id / {VOLUME_MESSAGES} FROM message WHERE id > (SELECT indexed_id FROM tick) ORDER BY 1"
 )
+_INDEXED = "UPDATE tick SET indexed_id = (SELECT coalesce(max(id), 0) FROM message)"
 _UNINDEXED = "SELECT count(*) FROM message WHERE id > (SELECT indexed_id FROM tick)"
 
 
@@ -43,15 +43,13 @@ def add_functions(connection: apsw.Connection) -> None:
 
 def index_rest(connection: apsw.Connection) -> None:
     """Put into the index what is not in it yet."""
-    indexed_id, first_id, last_id = next(connection.execute(_TO_INDEX))
+    (indexed_id,) = next(connection.execute("SELECT indexed_id FROM tick"))
     assert isinstance(indexed_id, int)
-    if last_id <= indexed_id:
-        return
-    begin = max(indexed_id + 1, first_id)
-    for volume in range(volume_of(begin), volume_of(last_id) + 1):
-        first, last = max(begin, volume * VOLUME_MESSAGES), (volume + 1) * VOLUME_MESSAGES - 1
+    for (volume,) in list(connection.execute(_VOLUMES)):
+        assert isinstance(volume, int)
+        first, last = max(indexed_id + 1, volume * VOLUME_MESSAGES), (volume + 1) * VOLUME_MESSAGES - 1
         index_between(connection, table_for(connection, volume), first, last, JOINED_PAGES)
-    connection.execute("UPDATE tick SET indexed_id = ?", (last_id,))
+    connection.execute(_INDEXED)
 
 
 def index_between(connection: apsw.Connection, table: str, first: int, last: int, joined_pages: int) -> None:
@@ -70,6 +68,11 @@ def count_unindexed(connection: apsw.Connection) -> int:
 def chapter_of(message_id: int) -> int:
     """The number of the chapter that a message is in."""
     return message_id // CHAPTER_MESSAGES
+
+
+def chapters_of(volume: int) -> range:
+    """The chapters that a volume has room for."""
+    return range(volume * VOLUME_CHAPTERS, (volume + 1) * VOLUME_CHAPTERS)
 
 
 def place_in(chapter: int, conversation_id: int) -> str:

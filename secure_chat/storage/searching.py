@@ -14,7 +14,7 @@ import apsw
 from secure_chat.chat.history import Rights, SearchQuery
 from secure_chat.protocol.relay import Relayed
 from secure_chat.protocol.search import Term, words_of
-from secure_chat.storage.chapters import CHAPTER_MESSAGES, chapter_of, place_in, words_in
+from secure_chat.storage.chapters import CHAPTER_MESSAGES, chapter_of, chapters_of, place_in, words_in
 from secure_chat.storage.reading import find_conversation
 from secure_chat.storage.visibility import (
     COLUMNS,
@@ -26,7 +26,7 @@ from secure_chat.storage.visibility import (
     check_place,
     relayed_of,
 )
-from secure_chat.storage.volumes import used_tables, volume_of
+from secure_chat.storage.volumes import used_tables
 
 _INDEXED = "SELECT indexed_id FROM tick"
 _FIRST = "SELECT coalesce(min(id), 0) FROM message"
@@ -100,9 +100,7 @@ def _found(
     connection.create_scalar_function("has_terms", has_terms, 1, deterministic=True)
     if query.after_ms is None:
         yield from rows_of(_UNINDEXED)
-    tables = used_tables(connection)
-    for chapter in _chapters(connection, query, indexed_id):
-        table = tables[volume_of(chapter * CHAPTER_MESSAGES)]
+    for table, chapter in _chapters(connection, query, indexed_id):
         words = f"words : ({' AND '.join(_quoted(chapter, term) for term in query.terms)})"
         ids = [row[0] for row in connection.execute(_WITH_WORDS.format(table), (words,))]
         if 0 < len(ids) <= FEW_MESSAGES:
@@ -138,15 +136,20 @@ def _places(connection: apsw.Connection, query: SearchQuery) -> Sequence[int]:
     return [int(row[0]) for row in connection.execute(CONVERSATIONS, {"reader": query.reader_id})]
 
 
-def _chapters(connection: apsw.Connection, query: SearchQuery, last_id: int) -> Iterator[int]:
-    """Those that can hold what is looked for, in order. (Times never go back from message to message.)"""
+def _chapters(connection: apsw.Connection, query: SearchQuery, last_id: int) -> Iterator[tuple[str, int]]:
+    """Those that can hold what is looked for, in order, and their tables. (Times never go back from message to
+    message.)
+    """
     (first_id,) = next(connection.execute(_FIRST))
-    chapters = range(chapter_of(first_id), chapter_of(last_id) + 1) if first_id <= last_id else range(0)
-    for chapter in chapters if query.after_ms is not None else reversed(chapters):
+    there = range(chapter_of(first_id), chapter_of(last_id) + 1)
+    chapters = [
+        (table, chapter) for volume, table in used_tables(connection).items() for chapter in chapters_of(volume)
+    ]
+    for table, chapter in chapters if query.after_ms is not None else reversed(chapters):
         is_early = query.after_ms is not None and _begins_ms(connection, chapter + 1) < query.after_ms
         is_late = query.before_ms is not None and _begins_ms(connection, chapter) > query.before_ms
-        if not is_early and not is_late:
-            yield chapter
+        if chapter in there and not is_early and not is_late:
+            yield table, chapter
 
 
 def _begins_ms(connection: apsw.Connection, chapter: int) -> float:

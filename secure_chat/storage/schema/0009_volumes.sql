@@ -5,7 +5,7 @@ UPDATE tick SET indexed_id = 0;
 
 CREATE TABLE index_table (
     -- The table is message_words_NUMBER.
-    number INTEGER PRIMARY KEY,
+    number INTEGER PRIMARY KEY CHECK (number > 0),
     volume INTEGER NOT NULL CHECK (volume >= 0),
     -- 'used': a search looks there. 'made': a table for the same volume that will be used in its place. 'old': a table
     -- that is taken apart.
