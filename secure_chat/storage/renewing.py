@@ -53,7 +53,7 @@ def renew(connection: apsw.Connection) -> None:
         _take_apart(connection, number)
     elif state == "made":
         _copy(connection, number, volume, made_to)
-    elif connection.execute(_LEFT, _bounds(volume)).fetchone() is not None:
+    elif _is_left(connection, volume):
         begin_table(connection, volume, made_to=_bounds(volume)[0])
     else:
         _give_up(connection, volume)
@@ -63,7 +63,9 @@ def _copy(connection: apsw.Connection, number: int, volume: int, made_to: int) -
     rows = list(connection.execute(_ROWS, (made_to, _bounds(volume)[1])))
     if not rows:
         _give_up(connection, volume)
-        connection.execute("UPDATE index_table SET state = 'used', made_to = NULL WHERE number = ?", (number,))
+        state = "used" if _is_left(connection, volume) else "old"
+        sql = "UPDATE index_table SET state = ?, made_to = NULL WHERE number = ?"
+        connection.execute(sql, (state, number))
         return
     lengths = accumulate(length for _, length in rows)
     few = max(1, sum(1 for _ in takewhile(lambda length: length <= COPIED_CHARACTERS, lengths)))
@@ -88,6 +90,11 @@ def _take_apart(connection: apsw.Connection, number: int) -> None:
     if not connection.changes():
         connection.execute(f"DROP TABLE {table_of(number)}")
         connection.execute("DELETE FROM index_table WHERE number = ?", (number,))
+
+
+def _is_left(connection: apsw.Connection, volume: int) -> bool:
+    """Whether there is any message of it."""
+    return connection.execute(_LEFT, _bounds(volume)).fetchone() is not None
 
 
 def _bounds(volume: int) -> tuple[int, int]:

@@ -216,6 +216,19 @@ def test_what_goes_meanwhile_goes_with_the_next_table(path: Path) -> None:
     check(path)
 
 
+def test_a_volume_whose_messages_go_while_it_is_made_anew(path: Path) -> None:
+    """Neither table is left."""
+    store = SqliteStore(path)
+    steps(store, NEXT - 10, until=Forgetting.INDEX)
+    step(store, Forgetting.INDEX, 0)
+    assert tables(path)[-1] == (3, 1, "made", 0)
+    steps(store, NEXT)
+    assert tables(path) == [(2, 2, "used", 0)]
+    assert found(path, "kettle") == ids(ALL)[40:]
+    store.close()
+    check(path)
+
+
 def test_what_is_said_meanwhile_is_in_the_new_table(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether it comes into the index before the new table is used, or later."""
     monkeypatch.setattr(sqlite, "INDEXED_MESSAGES", 3)
