@@ -219,7 +219,7 @@ class SqliteStore:
     def _stage(self, effects: Sequence[Durable]) -> int:
         run, is_whole = self._connection.execute, len(effects) == 1 and undoes_itself(effects[0])
         # A step of forgetting does not wait for the disk, which may be busy for longer than the step takes.
-        self._begin(may_be_lost=all(isinstance(effect, Forgot) for effect in effects))
+        self._begin(may_be_lost=len(effects) == 1 and type(effects[0]) is Forgot)
         if not is_whole:
             run("SAVEPOINT command")
         try:
@@ -238,8 +238,10 @@ class SqliteStore:
         if not is_whole:
             run("RELEASE command")
             self._forgotten += any(isinstance(effect, Forgot | ErasureBegun) for effect in effects)
-        self._unindexed += len(ids)
-        self._unindexed_characters += sum(len(one.message.text) for one in effects if isinstance(one, Append))
+        for effect in effects:
+            if type(effect) is Append:
+                self._unindexed += 1
+                self._unindexed_characters += len(effect.message.text)
         return ids[-1] if ids else 0
 
     def _begin(self, *, may_be_lost: bool) -> None:

@@ -16,9 +16,15 @@ from secure_chat.storage.reading import conversation_keys, find_conversation, se
 
 _MAKE_FOR_ROOM = "INSERT INTO conversation (room_id) VALUES (?)"
 _MAKE_BETWEEN = "INSERT INTO conversation (low_id, high_id) VALUES (?, ?)"
-_PLACE_IN_ROOM = "SELECT id, next_sequence FROM conversation WHERE room_id = ?"
-_PLACE_BETWEEN = "SELECT id, next_sequence FROM conversation WHERE low_id = ? AND high_id = ?"
-_TAKEN = "UPDATE conversation SET next_sequence = ? + 1 WHERE id = ?"
+_APPEND = (
+    "INSERT INTO message (conversation_id, sequence, msgid, kind, sender_id, sender_user, recipient_id, subject_id,"
+    " text, tags, time_us, sender_device) SELECT id, next_sequence, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM conversation"
+    " WHERE {0}"
+)
+"""In one with finding its place: each statement takes some µs beside what it does."""
+_TAKEN = "UPDATE conversation SET next_sequence = next_sequence + 1 WHERE {0}"
+_APPEND_IN_ROOM, _TAKEN_IN_ROOM = (sql.format("room_id = ?") for sql in (_APPEND, _TAKEN))
+_APPEND_BETWEEN, _TAKEN_BETWEEN = (sql.format("low_id = ? AND high_id = ?") for sql in (_APPEND, _TAKEN))
 
 
 def undoes_itself(effect: fx.Durable) -> bool:
@@ -38,32 +44,33 @@ def write(connection: apsw.Connection, effect: fx.Durable) -> int | None:
 def _append(connection: apsw.Connection, effect: fx.Append) -> int:
     message = effect.message
     _check_post_id(connection, message)
-    conversation_id, sequence = _next_place(connection, message.conversation)
     tags = message.relayed.client_tags
     recipient = message.conversation.recipient_id if isinstance(message.conversation, Between) else None
-    connection.execute(
-        "INSERT INTO message (conversation_id, sequence, msgid, kind, sender_id, sender_user, recipient_id,"
-        " subject_id, text, tags, time_us, sender_device) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            conversation_id,
-            sequence,
-            message.msgid,
-            message.kind.value,
-            message.sender_id,
-            message.user,
-            recipient,
-            message.subject_id,
-            message.text,
-            json.dumps(dict(tags), ensure_ascii=False) if tags else None,
-            message.relayed.time_us,
-            message.device,
-        ),
+    row = (
+        message.msgid,
+        message.kind.value,
+        message.sender_id,
+        message.user,
+        recipient,
+        message.subject_id,
+        message.text,
+        json.dumps(dict(tags), ensure_ascii=False) if tags else None,
+        message.relayed.time_us,
+        message.device,
     )
+    keys = conversation_keys(message.conversation)
+    append, taken, make = _APPEND_IN_ROOM, _TAKEN_IN_ROOM, _MAKE_FOR_ROOM
+    if len(keys) > 1:
+        append, taken, make = _APPEND_BETWEEN, _TAKEN_BETWEEN, _MAKE_BETWEEN
+    connection.execute(append, (*row, *keys))
+    if not connection.changes():
+        connection.execute(make, keys)
+        connection.execute(append, (*row, *keys))
     message_id = connection.last_insert_rowid()
-    connection.execute(_TAKEN, (sequence, conversation_id))
+    connection.execute(taken, keys)
     if message.post_id is not None:
-        row = (message.sender_id, message.post_id.id, message.post_id.digest, message_id)
-        connection.execute("INSERT INTO post_id (account_id, id, digest, message_id) VALUES (?, ?, ?, ?)", row)
+        post = (message.sender_id, message.post_id.id, message.post_id.digest, message_id)
+        connection.execute("INSERT INTO post_id (account_id, id, digest, message_id) VALUES (?, ?, ?, ?)", post)
     return message_id
 
 
@@ -86,19 +93,6 @@ def _posted_before(message: NewMessage, msgid: str, time_us: int) -> StoredMessa
     """A post whose message is gone, from what its repetition says: that is the same, by its digest."""
     where, kind, sender, user = message.conversation, message.kind, message.sender_id, message.user
     return StoredMessage(where, 0, msgid, kind, sender, user, message.text, time_us)
-
-
-def _next_place(connection: apsw.Connection, conversation: Conversation) -> tuple[int, int]:
-    """The conversation's row id and the next sequence in it."""
-    find, make, keys = _PLACE_IN_ROOM, _MAKE_FOR_ROOM, conversation_keys(conversation)
-    if len(keys) > 1:
-        find, make = _PLACE_BETWEEN, _MAKE_BETWEEN
-    row = connection.execute(find, keys).fetchone()
-    if row is None:
-        connection.execute(make, keys)
-        row = connection.execute(find, keys).fetchone()
-        assert row is not None
-    return int(row[0]), int(row[1])
 
 
 def _conversation_id(connection: apsw.Connection, place: Conversation) -> int:
