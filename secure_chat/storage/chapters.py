@@ -18,10 +18,12 @@ from secure_chat.storage.volumes import VOLUME_MESSAGES, join_pieces, table_for
 CHAPTER_MESSAGES = 4_096
 VOLUME_CHAPTERS = VOLUME_MESSAGES // CHAPTER_MESSAGES
 """Each word begins with the number of its chapter in the volume, one digit to the base 16."""
+assert VOLUME_CHAPTERS <= 16
 JOINED_PAGES = 64
 """Pages of the index written anew each time something is put into it, to join pieces of it: by itself FTS5 writes
 five times as many at once, and less often.
 """
+SEARCHED_KINDS = (Kind.POST, Kind.NOTICE)
 SEARCHED = f"kind IN ('{Kind.POST}', '{Kind.NOTICE}')"
 ENTRIES = (
     "SELECT id, indexed_place(id, conversation_id) AS place, indexed_words(id, text) AS words FROM message"

@@ -26,7 +26,6 @@ SHOWN_DAMAGES = 5
 SHADOWS = ("data", "idx", "docsize", "config")
 """How the tables end in which FTS5 may keep what is in one of its own."""
 _OBJECTS = "SELECT type || ' ' || name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
-_HAS_VOLUMES = "SELECT 1 FROM pragma_table_info('index_table')"
 _NAME = (
     "coalesce((SELECT name FROM room WHERE room.id = c.room_id),"
     " (SELECT name FROM account WHERE account.id = c.low_id) || ' and '"
@@ -47,12 +46,15 @@ _WITHOUT_VOLUME = (
     f"SELECT id FROM message WHERE {SEARCHED} AND id <= (SELECT indexed_id FROM tick)"
     f" AND id / {VOLUME_MESSAGES} NOT IN (SELECT volume FROM index_table WHERE state = 'used')"
 )
-_MESSAGE = (
+_PLACE_OF = (
     f"SELECT 'place : ' || indexed_place(id, conversation_id) FROM message WHERE {SEARCHED} AND {_HERE} AND id = ?"
 )
-_STALE = "SELECT volume FROM index_table WHERE state = 'used' AND stale"
+_WILL_GO = (
+    "SELECT 1 FROM index_table, tick WHERE ? <= indexed_id AND volume = ? AND state = 'used' AND stale"
+    " AND indexed_id <= (SELECT max(id) FROM message)"
+)
+"""Whether a message that is gone is still to be taken out of the index."""
 _AHEAD = "SELECT indexed_id > coalesce((SELECT max(id) FROM message), 0) FROM tick"
-_STRAY = f"SELECT rowid FROM {{table}} EXCEPT SELECT id FROM message WHERE {SEARCHED} AND {_HERE}"
 _COUNTS = "SELECT term, col, doc, cnt FROM temp."
 _PLACES = "SELECT doc, col, offset FROM temp.{}_at WHERE term = ?1"
 
@@ -105,7 +107,8 @@ def altered_objects(connection: apsw.Connection, version: int) -> list[str]:
     finally:
         model.close(True)
     found, tables = _objects(connection), []
-    if connection.execute(_HAS_VOLUMES).fetchone() is not None:
+    # What is in a table that somebody changed may be anything.
+    if "table index_table" in {name for name, _sql in wanted & found}:
         tables = [*all_tables(connection)]
         wanted |= {(f"table {table}", _normal(definition(table))) for table in tables}
         wanted |= {(f"table {shadow}", "") for table in tables for shadow in shadows_of(table)}
@@ -145,23 +148,16 @@ def compare_index(connection: apsw.Connection) -> Index:
     missing = [int(row[0]) for row in connection.execute(_WITHOUT_VOLUME)]
     stray: list[int] = []
     other_words: list[int] = []
-    stale = {row[0] for row in connection.execute(_STALE)}
     for volume, table in used_tables(connection).items():
         first = volume * VOLUME_MESSAGES
+        has = f"SELECT 1 FROM {table} WHERE {table} MATCH ? AND rowid = ?"
         for number in sorted(set(_differing(connection, table, first))):
-            row = connection.execute(_MESSAGE.format(first=first), (number,)).fetchone()
-            if row is None:
-                if volume not in stale:  # else its words will go
-                    stray.append(number)
-            elif (
-                connection.execute(
-                    f"SELECT 1 FROM {table} WHERE {table} MATCH ? AND rowid = ?", (row[0], number)
-                ).fetchone()
-                is None
-            ):
-                missing.append(number)
-            else:
-                other_words.append(number)
+            place = connection.execute(_PLACE_OF.format(first=first), (number,)).fetchone()
+            if place is not None:
+                is_there = connection.execute(has, (*place, number)).fetchone() is not None
+                (other_words if is_there else missing).append(number)
+            elif connection.execute(_WILL_GO, (number, volume)).fetchone() is None:
+                stray.append(number)
     (ahead,) = next(connection.execute(_AHEAD))
     return Index(sorted(missing), stray, other_words, bool(ahead))
 
@@ -180,11 +176,12 @@ def _differing(connection: apsw.Connection, table: str, first: int) -> Iterator[
 
 
 def _differing_terms(connection: apsw.Connection) -> Iterator[str]:
-    """Words that are not in as many messages, or not as often, in both indexes."""
+    """All conversations, and words that are not in as many messages, or not as often, in both indexes."""
     terms: set[str] = set()
     for one, other in (("found", "wanted"), ("wanted", "found")):
         rows = connection.execute(f"{_COUNTS}{one}_words EXCEPT {_COUNTS}{other}_words")
         terms.update(row[0] for row in rows)
+        terms.update(row[0] for row in connection.execute(f"SELECT term FROM temp.{one}_words WHERE col = 'place'"))
     return iter(terms)
 
 

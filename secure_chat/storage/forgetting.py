@@ -11,6 +11,7 @@ import apsw
 from secure_chat.chat import effects as fx
 from secure_chat.chat.forgetting import POST_IDS_SECONDS, Forgetting
 from secure_chat.chat.messages import Kind
+from secure_chat.storage.chapters import SEARCHED_KINDS
 from secure_chat.storage.renewing import is_stale, make_stale, renew
 
 ERASED_ROWS = 50
@@ -100,11 +101,11 @@ def _erase(connection: apsw.Connection, _effect: fx.Forgot) -> None:
     if connection.changes():
         return
     end = start + SCANNED_ROWS
-    found = "SELECT id FROM message WHERE id >= ? AND id < ? AND sender_id = ? ORDER BY id LIMIT ?"
-    ids = [row[0] for row in connection.execute(found, (start, end, account_id, ERASED_ROWS))]
-    _gone(connection, ids)
-    connection.executemany(_MAKE_TOMBSTONE, [(number,) for number in ids])
-    after = ids[-1] + 1 if len(ids) == ERASED_ROWS else end
+    sql = "SELECT id, kind FROM message WHERE id >= ? AND id < ? AND sender_id = ? ORDER BY id LIMIT ?"
+    found = list(connection.execute(sql, (start, end, account_id, ERASED_ROWS)))
+    _gone(connection, found)
+    connection.executemany(_MAKE_TOMBSTONE, [(number,) for number, _kind in found])
+    after = found[-1][0] + 1 if len(found) == ERASED_ROWS else end
     is_last = connection.execute("SELECT 1 FROM message WHERE id >= ? LIMIT 1", (after,)).fetchone() is None
     place = (ALL_SEEN if is_last else after, account_id)
     connection.execute("UPDATE account SET erasing_from = ? WHERE id = ?", place)
@@ -117,11 +118,11 @@ def _prune(connection: apsw.Connection, effect: fx.Forgot) -> None:
     oldest = connection.execute(_OLD, (BLANKED_AHEAD_ROWS,))
     # In the order in which they were said, times never go back.
     old = list(takewhile(lambda row: row[3] < effect.before_us, oldest))
-    unblanked = [row[0] for row in old if row[4] != Kind.ERASED][:BLANKED_ROWS]
+    unblanked = [(row[0], row[4]) for row in old if row[4] != Kind.ERASED][:BLANKED_ROWS]
     if unblanked:
         _gone(connection, unblanked)
-        connection.executemany(_UNLINK_POST_ID, [(number, effect.now_us) for number in unblanked])
-        connection.executemany(_BLANK, [(number,) for number in unblanked])
+        connection.executemany(_UNLINK_POST_ID, [(number, effect.now_us) for number, _kind in unblanked])
+        connection.executemany(_BLANK, [(number,) for number, _kind in unblanked])
     else:
         _delete(connection, old[:PRUNED_ROWS])
 
@@ -136,10 +137,12 @@ def _delete(connection: apsw.Connection, oldest: Sequence[tuple[Any, ...]]) -> N
     connection.executemany(first, {row[1]: (row[1], row[2]) for row in rows}.values())
 
 
-def _gone(connection: apsw.Connection, ids: Sequence[int]) -> None:
-    """Of these no search tells any more, but their words are in the index until that is made anew."""
+def _gone(connection: apsw.Connection, messages: Sequence[tuple[Any, ...]]) -> None:
+    """Of these, told by number and kind, no search tells any more; but their words are in the index until that is
+    made anew.
+    """
     connection.execute(_KEEP_LEFT)
-    make_stale(connection, ids)
+    make_stale(connection, [number for number, kind in messages if kind in SEARCHED_KINDS])
 
 
 def _forget_post_ids(connection: apsw.Connection, effect: fx.Forgot) -> None:

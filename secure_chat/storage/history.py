@@ -1,4 +1,4 @@
-"""Reading history: a connection of its own for each question, so that no reader keeps a snapshot. Any thread."""
+"""Reading history: a connection of its own for each question, so that none keeps a snapshot long. Any thread."""
 
 from __future__ import annotations
 

@@ -142,13 +142,12 @@ def _chapters(connection: apsw.Connection, query: SearchQuery, last_id: int) -> 
     """
     (first_id,) = next(connection.execute(_FIRST))
     there = range(chapter_of(first_id), chapter_of(last_id) + 1)
-    chapters = [
-        (table, chapter) for volume, table in used_tables(connection).items() for chapter in chapters_of(volume)
-    ]
+    tables = used_tables(connection).items()
+    chapters = [(table, one) for volume, table in tables for one in chapters_of(volume) if one in there]
     for table, chapter in chapters if query.after_ms is not None else reversed(chapters):
         is_early = query.after_ms is not None and _begins_ms(connection, chapter + 1) < query.after_ms
         is_late = query.before_ms is not None and _begins_ms(connection, chapter) > query.before_ms
-        if chapter in there and not is_early and not is_late:
+        if not is_early and not is_late:
             yield table, chapter
 
 

@@ -8,6 +8,7 @@ which something is gone once; one of whose messages none is left is taken apart.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import apsw
@@ -19,6 +20,9 @@ _MAKE = (
     "CREATE VIRTUAL TABLE {table} USING fts5("
     "place, words, content = '', columnsize = 0, prefix = '4', tokenize = 'ascii')"
 )
+_OURS = re.compile(rf"{TABLE}_\d+(_[a-z]+)?")
+_NUMBERS = "typeof(number) = 'integer' AND typeof(volume) = 'integer'"
+"""In a database that somebody changed there may be anything; `check` reads that, too."""
 _JOIN_BY_ITSELF = "INSERT INTO {table} ({table}, rank) VALUES ('automerge', 0)"
 _JOIN = "INSERT INTO {table} ({table}, rank) VALUES ('merge', ?)"
 
@@ -45,13 +49,17 @@ def definition(table: str) -> str:
 
 def used_tables(connection: apsw.Connection) -> Mapping[int, str]:
     """The volumes that there are, and in which table each is."""
-    rows = connection.execute("SELECT volume, number FROM index_table WHERE state = 'used' ORDER BY volume")
+    rows = connection.execute(
+        f"SELECT volume, number FROM index_table WHERE {_NUMBERS} AND state = 'used' ORDER BY 1"
+    )
     return {int(volume): table_of(number) for volume, number in rows}
 
 
 def all_tables(connection: apsw.Connection) -> Sequence[str]:
     """Those that are made or taken apart, too."""
-    return [table_of(number) for (number,) in connection.execute("SELECT number FROM index_table")]
+    return [
+        table_of(number) for (number,) in connection.execute(f"SELECT number FROM index_table WHERE {_NUMBERS}")
+    ]
 
 
 def table_for(connection: apsw.Connection, volume: int) -> str:
@@ -81,7 +89,8 @@ def join_pieces(connection: apsw.Connection, table: str, pages: int) -> None:
 
 
 def drop_tables(connection: apsw.Connection) -> None:
-    """Leave no index at all."""
-    for table in all_tables(connection):
-        connection.execute(f"DROP TABLE {table}")
+    """Leave no index at all, nor anything that has the name of one: what is listed may not be what is there."""
+    names = [str(name) for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+    for name in sorted(filter(_OURS.fullmatch, names)):  # a table comes before those that FTS5 keeps it in
+        connection.execute(f"DROP TABLE IF EXISTS {name}")
     connection.execute("DELETE FROM index_table")

@@ -158,6 +158,7 @@ def test_the_index_itself_is_damaged(talked: Path) -> None:
         ("DROP TABLE message_words_1", "table message_words_1"),
         ("CREATE TRIGGER message_words_1_x AFTER INSERT ON login BEGIN SELECT 1; END", "trigger message_words_1_x"),
         ("CREATE TABLE message_words_2 (x)", "table message_words_2"),
+        ("CREATE TABLE message_words_1_docsize (x)", "table message_words_1_docsize"),
     ],
 )
 def test_a_schema_that_somebody_changed(talked: Path, sql: str, name: str) -> None:
@@ -172,6 +173,54 @@ def test_a_volume_that_is_not_listed(talked: Path) -> None:
     schema, index = bad(talked)
     assert "differs in: table message_words_1, table message_words_1_config," in schema
     assert "cannot be found" in index
+    mend(Home(talked))
+    assert bad(talked) == []
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE TABLE message_words_2 (x); CREATE TABLE message_words_3_data (x)",
+        "DROP TABLE message_words_1",
+        "INSERT INTO index_table (volume, state) VALUES (8, 'used')",
+    ],
+)
+def test_an_index_that_is_not_as_it_is_listed_can_be_mended(talked: Path, sql: str) -> None:
+    statements(talked, sql)
+    assert bad(talked)
+    mend(Home(talked))
+    assert bad(talked) == []
+
+
+@pytest.mark.parametrize("row", ["'x', 0", "NULL, 0", "1, NULL", "1, 'x'"])
+def test_a_list_of_the_index_that_may_be_anything(talked: Path, row: str) -> None:
+    """It is told, and nothing else goes wrong."""
+    statements(
+        talked,
+        "DROP TABLE index_table; CREATE TABLE index_table (number, volume, state, stale DEFAULT 0, made_to);"
+        f"INSERT INTO index_table (number, volume, state) VALUES ({row}, 'used')",
+    )
+    found = bad(talked)
+    assert "table index_table, table message_words_1," in found[0]
+
+
+def test_one_more_and_one_less_with_the_same_words(talked: Path) -> None:
+    """In the same conversation: each word is in as many messages as it should be."""
+    same = "SELECT 999, indexed_place(id, conversation_id), indexed_words(id, text) FROM message WHERE id = 2"
+    statements(talked, f"{UNINDEX} AND id = 2; {INDEX.removesuffix('VALUES')} {same}")
+    missing, stray = bad(talked)
+    assert "(numbers 2 in the table) cannot be found" in missing
+    assert "(numbers 999 in the table) are in the index" in stray
+
+
+def test_words_that_will_go_are_no_fault(talked: Path) -> None:
+    """Of a message that is gone, while the volume waits to be made anew; but not of one that never was."""
+    statements(talked, "UPDATE message SET kind = 'erased', text = '' WHERE id = 4")
+    assert "(numbers 4 in the table) are in the index" in bad(talked)[0]
+    statements(talked, "UPDATE index_table SET stale = 1")
+    assert bad(talked) == []
+    statements(talked, f"{INDEX} (999, '0c1', '0x')")
+    assert "(numbers 999 in the table) are in the index" in bad(talked)[0]
 
 
 def test_a_change_of_the_schema_hides_nothing_else(talked: Path) -> None:

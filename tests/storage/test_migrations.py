@@ -16,6 +16,8 @@ from secure_chat.chat.ports import AlreadyPosted, AuditEntry
 from secure_chat.chat.positions import Position
 from secure_chat.chat.rooms import Ban, Role, RoomModes, RoomRecord, Topic
 from secure_chat.protocol.search import parse_terms
+from secure_chat.storage.chapters import count_unindexed
+from secure_chat.storage.consistency import Index, compare_index
 from secure_chat.storage.database import APPLICATION_ID, add_functions, schema_scripts
 from secure_chat.storage.history import HistoryReader
 from secure_chat.storage.sqlite import SqliteStore
@@ -128,6 +130,16 @@ def test_what_was_said_is_there(store: SqliteStore, tmp_path: Path) -> None:
     for words, msgid in (("еще чайник", "m1"), ("kettle", "m2")):
         found = reader.search(SearchQuery(ALICE.id, parse_terms(words), 9))
         assert [one.msgid for one in found] == [msgid]
+
+
+def test_the_index_is_whole(store: SqliteStore, version: int, tmp_path: Path) -> None:
+    """Not only what comes later is put into it: that would be everything at once, with the first that is said."""
+    if version < VERSIONS[-1]:
+        connection = apsw.Connection(str(tmp_path / "chat.db"))
+        assert count_unindexed(connection) == 0
+        assert compare_index(connection) == Index([], [], [], ahead=False)
+        connection.close()
+    assert store.to_forget(0, 0) is None
 
 
 def test_it_goes_on(store: SqliteStore, version: int) -> None:

@@ -261,6 +261,83 @@ def test_what_is_not_in_the_index_makes_nothing_stale(path: Path) -> None:
     check(path)
 
 
+def test_what_was_never_in_the_index_makes_nothing_stale(path: Path) -> None:
+    """Nothing of it is there: joins, say."""
+    rows(path, f"UPDATE message SET kind = 'join' WHERE sender_id = {BOB.id}")
+    with open_database(path) as connection:
+        rebuild_index(connection)
+    before = tables(path)
+    store = SqliteStore(path)
+    erase(store, BOB)
+    assert steps(store) == [Forgetting.ERASURE, Forgetting.FILES]
+    assert tables(path) == before
+    store.close()
+    check(path)
+
+
+def test_what_is_not_in_the_index_is_not_copied(path: Path) -> None:
+    """It may be gone before it would come into it, and nobody would take it out again."""
+    store = SqliteStore(path)
+    erase(store, BOB)
+    steps(store, until=Forgetting.INDEX)
+    say(store, "late", sender=CAROL)
+    while rows(path, f"SELECT 1 FROM index_table WHERE made_to > {LAST}") == []:
+        step(store, Forgetting.INDEX, 0)
+    erase(store, CAROL)
+    steps(store)
+    store.close()
+    check(path)
+
+
+def test_an_erasure_comes_before_what_is_too_old(path: Path) -> None:
+    """Also one that is begun while old messages are forgotten: somebody waits for it."""
+    store = SqliteStore(path)
+    step(store, Forgetting.AGE, BEFORE_US)
+    erase(store, BOB)
+    erasing = [Forgetting.ERASURE, Forgetting.INDEX, Forgetting.FILES]
+    assert steps(store, BEFORE_US) == [*erasing, Forgetting.AGE, Forgetting.INDEX, Forgetting.FILES]
+    store.close()
+    check(path)
+
+
+def test_what_is_put_in_bit_by_bit_is_joined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each message once, a little each time, and never by FTS5 itself: that does much at once."""
+    monkeypatch.setattr(sqlite, "INDEXED_MESSAGES", 2)
+    path = tmp_path / "chat.db"
+    store, bounds = SqliteStore(path), []
+    store.stage([fx.AccountSet(ALICE), fx.RoomSet(TEA)])
+
+    def note(_cursor: apsw.Cursor, sql: str, bindings: object) -> bool:
+        if sql.startswith("INSERT INTO message_words_1 (rowid"):
+            bounds.append(bindings)
+        return True
+
+    store._connection.exec_trace = note
+    for number in range(100):
+        say(store, f"m{number}", f"kettle number{number}")
+    assert bounds == [(first, VOLUME_MESSAGES - 1) for first in range(1, 100, 2)]
+    ((pieces,),) = rows(path, "SELECT count(DISTINCT segid) FROM message_words_1_idx")
+    assert isinstance(pieces, int)
+    assert pieces < 12
+    assert rows(path, "SELECT v FROM message_words_1_config WHERE k = 'automerge'") == [(0,)]
+    store.close()
+    check(path)
+
+
+def test_a_table_is_taken_apart_in_steps(path: Path) -> None:
+    """A page in each, here."""
+    rows(path, f"UPDATE message SET text = hex(randomblob(200)) WHERE id < {NEXT}")
+    with open_database(path) as connection:
+        rebuild_index(connection)
+    ((pages,),) = rows(path, "SELECT count(*) - 2 FROM message_words_1_data")
+    store, seen = SqliteStore(path), []
+    steps(store, NEXT, between=lambda: seen.append(tables(path)[0][2]))
+    assert isinstance(pages, int)
+    assert pages > 1
+    assert seen.count("old") == pages + 1
+    store.close()
+
+
 def test_long_messages_are_copied_one_by_one(path: Path) -> None:
     """A step is no longer for them."""
     rows(path, f"UPDATE message SET text = printf('%.*c', 450, 'x') WHERE id < {NEXT}")
@@ -275,9 +352,9 @@ def test_long_messages_are_copied_one_by_one(path: Path) -> None:
 
 def test_the_index_can_be_made_anew_at_any_time(path: Path) -> None:
     """With a table that is made, and one that is taken apart."""
-    for state in ("made", "old"):
+    for state, account in (("made", BOB), ("old", ALICE)):
         store = SqliteStore(path)
-        erase(store, BOB)
+        erase(store, account)
         while state not in {one[2] for one in tables(path)}:
             what = store.to_forget(0, 0)
             assert what is not None
