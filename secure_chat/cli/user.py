@@ -147,6 +147,9 @@ def remove(name: str, *, messages: str, yes: bool, home: Path | None, config_fil
             click.confirm(f"Erase everything {name} said? Nothing brings it back but a backup", abort=True)
     answer = ask((home, config_file), "user remove", name=name, messages=messages)
     click.echo(f"{answer['name']} is removed.")
+    if answer.get("held_up"):
+        text = f"What was said is not erased yet: {answer['held_up']}. That is tried again each minute"
+        raise click.ClickException(text)
     if answer.get("erasing") == "ended":
         click.echo("What was said is erased.")
     elif answer.get("erasing"):

@@ -17,11 +17,15 @@ BEGINS, GOES_ON, ENDED = "begins", "goes on", "ended"
 """How the erasure stands that an operation has begun: `answer["erasing"]`. It is answered when that ends."""
 
 
-def forget(ctx: Context) -> None:
-    """The next step, if one is left; `answer["progress"]` says how things are then."""
+def forget(ctx: Context, round_us: int) -> None:
+    """The next step, if one is left; `answer["progress"]` says how things are then.
+
+    What is too old is judged by when the round of steps began (`round_us`, in µs since 1970 UTC): something becomes
+    too old all the time, and each time a part of the index would have to be made anew.
+    """
     keep_days = ctx.settings.keep_days
-    before_us = ctx.now_us - keep_days * DAY_US if keep_days else 0
-    what = ctx.store.to_forget(before_us, ctx.now_us)
+    before_us = round_us - keep_days * DAY_US if keep_days else 0
+    what = ctx.store.to_forget(before_us, round_us)
     ctx.answer["progress"] = Progress.DONE if what is None else Progress.GOES_ON
     is_clean = what is not Forgetting.FILES or ctx.store.files_are_clean()
     if what is not None and not (is_clean and ctx.store.keeps_up()):

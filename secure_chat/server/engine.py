@@ -313,7 +313,7 @@ class Engine:
         yield self._alone(None, lambda ctx: lingering_ended(ctx, due.account_id))
 
     def _forgetting_due(self, due: ForgettingDue) -> Iterator[Outcome]:
-        outcome = self._alone(None, forget)
+        outcome = self._alone(None, partial(forget, round_us=self.forgetting.round_us(self._now_us)))
         yield outcome
         yield from self.forgetting.went_on(outcome, self._now_us, idle=due.idle)
 

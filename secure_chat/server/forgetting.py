@@ -38,6 +38,8 @@ class ForgettingRounds:
         self._waiting: list[_Waiting] = []
         self._step: Outcome | None = None
         """That of this tick."""
+        self._round_us: int | None = None
+        """When the round began that goes on."""
 
     def begin(self) -> None:
         """From here on there are steps, the first at once."""
@@ -47,6 +49,11 @@ class ForgettingRounds:
         """Whether the next step is due, also where the clock was put back since."""
         return self.due_us is not None and is_due(self.due_us, now_us, self._put_off_us)
 
+    def round_us(self, now_us: int) -> int:
+        """When the round began that the next step is of: now, where it is the first."""
+        self._round_us = now_us if self._round_us is None else self._round_us
+        return self._round_us
+
     def settle(self, outcomes: Iterable[Outcome], now_us: int) -> Iterator[Outcome]:
         """After a tick's commit, or when its failure is in its outcomes: those that have begun an erasure will be
         answered at its end; where a step failed, those that wait for that are told.
@@ -54,7 +61,7 @@ class ForgettingRounds:
         if self._step is not None and "error" in self._step.answer:
             # Not at once: with a full disk that would be tried, and the store reopened, all the time.
             self._put_off(FAILED_PAUSE_US, now_us)
-            yield from self._told(self._step.answer)
+            yield from self._told({"erasing": GOES_ON, "held_up": self._step.answer["error"]})
         self._step = None
         for outcome in outcomes:
             if outcome.answered is not None and outcome.answer.get("erasing") == BEGINS:
@@ -69,6 +76,7 @@ class ForgettingRounds:
         self._step = step
         progress = step.answer.get("progress", Progress.WAITS)
         if progress is Progress.DONE:
+            self._round_us = None
             self._put_off(ROUND_US, now_us)
             yield from self._told({"erasing": ENDED})
         else:

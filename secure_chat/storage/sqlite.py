@@ -32,7 +32,7 @@ from secure_chat.storage.writing import undoes_itself, write
 R = TypeVar("R")
 INDEXED_MESSAGES = 256
 """So many are put into the index at once: FTS5 writes a piece of its own each time, and joins those later."""
-INDEXED_CHARACTERS = 16_384
+INDEXED_CHARACTERS = 8_192
 """Fewer where they are long: a piece is no larger than that."""
 FORGETTING_PAGES = 4_096
 """Pages in the WAL above which forgetting waits for the checkpointer, which is slower."""
