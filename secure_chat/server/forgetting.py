@@ -50,8 +50,9 @@ class ForgettingRounds:
         return self.due_us is not None and is_due(self.due_us, now_us, self._put_off_us)
 
     def round_us(self, now_us: int) -> int:
-        """When the round began that the next step is of: now, where it is the first."""
-        self._round_us = now_us if self._round_us is None else self._round_us
+        """When the round began that the next step is of: now, where it is the first, or the round takes a day."""
+        if self._round_us is None or not 0 <= now_us - self._round_us < ROUND_US:
+            self._round_us = now_us
         return self._round_us
 
     def settle(self, outcomes: Iterable[Outcome], now_us: int) -> Iterator[Outcome]:
