@@ -23,6 +23,7 @@ from secure_chat.storage.history import HistoryReader
 from secure_chat.storage.sqlite import SqliteStore
 from tests.storage.contract import ALICE, BOB, TEA, message, missed_by
 
+pytestmark = pytest.mark.once
 VERSIONS = range(1, len(schema_scripts()) + 1)
 GONE = ALICE.id + 2
 """An account that was removed."""
@@ -73,7 +74,7 @@ def store(version: int, tmp_path: Path) -> Iterator[SqliteStore]:
     path = tmp_path / "chat.db"
     connection = apsw.Connection(str(path))
     add_functions(connection)
-    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA foreign_keys=ON; PRAGMA synchronous=OFF")
     for number, script in enumerate(schema_scripts()[:version], start=1):
         connection.execute(script)
         connection.execute(f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={number}")

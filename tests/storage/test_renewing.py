@@ -25,6 +25,7 @@ from secure_chat.storage.volumes import VOLUME_MESSAGES
 from tests.storage.contract import ALICE, BOB, TEA, message
 from tests.storage.forgetting_contract import step
 
+pytestmark = pytest.mark.once
 CAROL = Account(ALICE.id + 1, "Carol", "carol", "hash")
 NEXT = 2 * VOLUME_MESSAGES
 """The first message of a volume."""
