@@ -12,7 +12,7 @@ from secure_chat.server.said_clock import is_due
 
 IDLE_PAUSE_US = 2_000
 """Between two steps while nothing else happens."""
-BUSY_PAUSE_US = 25_000
+BUSY_PAUSE_US = 12_000
 """The same while people talk; and while another thread is waited for."""
 FAILED_PAUSE_US = 60_000_000
 """After a step that failed."""

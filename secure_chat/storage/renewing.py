@@ -10,17 +10,17 @@ import apsw
 from secure_chat.storage.chapters import index_between
 from secure_chat.storage.volumes import VOLUME_MESSAGES, begin_table, table_of, volume_of
 
-COPIED_ROWS = 64
-"""Messages of which a step puts the words into the new table: 1.0 ms, at most 4."""
-COPIED_CHARACTERS = 3_000
+COPIED_ROWS = 32
+"""Messages of which a step puts the words into the new table: 0.6 ms, at most 3."""
+COPIED_CHARACTERS = 1_500
 """Fewer messages where they are long."""
-JOINED_PAGES = 32
+JOINED_PAGES = 16
 """So many that pieces are joined as fast as they come, also where no word is there twice: 16 of a kind FTS5 joins
-all at once (60 ms, seen with 16 pages and twice the characters).
+all at once (60 ms, seen with 16 pages and four times the characters).
 """
-DROPPED_PAGES = 64
+DROPPED_PAGES = 32
 """Pages of an old table that a step gives free."""
-DROPPED_ROWS = 1_000
+DROPPED_ROWS = 500
 """The same of the list that says what is on which page."""
 STRUCTURE_ID, NO_STRUCTURE = 10, bytes(7)
 """Where FTS5 keeps which pages it has, and what is there if it has none (its source: FTS5_STRUCTURE_ROWID)."""
