@@ -83,6 +83,13 @@ def steps(
     return done
 
 
+def reindex(path: Path) -> None:
+    """Make the index anew, as `check --mend-index` does."""
+    connection = open_database(path)
+    rebuild_index(connection)
+    connection.close()
+
+
 def erase(store: SqliteStore, account: Account) -> None:
     """Begin to."""
     store.stage([fx.ErasureBegun(account.id)])
@@ -265,8 +272,7 @@ def test_what_is_not_in_the_index_makes_nothing_stale(path: Path) -> None:
 def test_what_was_never_in_the_index_makes_nothing_stale(path: Path) -> None:
     """Nothing of it is there: joins, say."""
     rows(path, f"UPDATE message SET kind = 'join' WHERE sender_id = {BOB.id}")
-    with open_database(path) as connection:
-        rebuild_index(connection)
+    reindex(path)
     before = tables(path)
     store = SqliteStore(path)
     erase(store, BOB)
@@ -328,8 +334,7 @@ def test_what_is_put_in_bit_by_bit_is_joined(tmp_path: Path, monkeypatch: pytest
 def test_a_table_is_taken_apart_in_steps(path: Path) -> None:
     """A page in each, here."""
     rows(path, f"UPDATE message SET text = hex(randomblob(200)) WHERE id < {NEXT}")
-    with open_database(path) as connection:
-        rebuild_index(connection)
+    reindex(path)
     ((pages,),) = rows(path, "SELECT count(*) - 2 FROM message_words_1_data")
     store, seen = SqliteStore(path), []
     steps(store, NEXT, between=lambda: seen.append(tables(path)[0][2]))
@@ -361,7 +366,6 @@ def test_the_index_can_be_made_anew_at_any_time(path: Path) -> None:
             assert what is not None
             step(store, what, 0)
         store.close()
-        with open_database(path) as connection:
-            rebuild_index(connection)
+        reindex(path)
         check(path)
         assert {one[2:] for one in tables(path)} == {("used", 0)}
