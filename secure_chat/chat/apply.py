@@ -25,21 +25,25 @@ from secure_chat.protocol.message import Message
 from secure_chat.protocol.relay import Relayed
 
 E = TypeVar("E")
-Applier = Callable[[Hub, Any], Iterator[Delivery]]
+Applier = Callable[[Hub, Any], Iterable[Delivery]]
 _APPLIERS: dict[type, Applier] = {}
 
 
-def apply(hub: Hub, effect: fx.Effect) -> Iterable[Delivery]:
-    """Change the hub by one effect, while what follows from it for sessions is read: read all of it.
+def apply(hub: Hub, effects: Iterable[fx.Effect]) -> Iterator[Delivery]:
+    """Change the hub by these effects, while what follows from them for sessions is read: read all of it.
 
     A delivery passes through.
     """
-    applier = _APPLIERS.get(type(effect))
-    return (effect,) if applier is None else applier(hub, effect)  # type: ignore[return-value]
+    for effect in effects:
+        applier = _APPLIERS.get(type(effect))
+        if applier is None:
+            yield effect  # type: ignore[misc]
+        else:
+            yield from applier(hub, effect)
 
 
-def _applies(kind: type[E]) -> Callable[[Callable[[Hub, E], Iterator[Delivery]]], Applier]:
-    def register(function: Callable[[Hub, E], Iterator[Delivery]]) -> Applier:
+def _applies(kind: type[E]) -> Callable[[Callable[[Hub, E], Iterable[Delivery]]], Applier]:
+    def register(function: Callable[[Hub, E], Iterable[Delivery]]) -> Applier:
         _APPLIERS[kind] = function
         return function
 
@@ -47,30 +51,30 @@ def _applies(kind: type[E]) -> Callable[[Callable[[Hub, E], Iterator[Delivery]]]
 
 
 @_applies(fx.Append)
-def _append(hub: Hub, effect: fx.Append) -> Iterator[Delivery]:
+def _append(hub: Hub, effect: fx.Append) -> Iterable[Delivery]:
     presence = hub.presence.get(effect.message.sender_id)
     if presence is not None:
         presence.active_us = effect.message.relayed.time_us
-    return iter(())
+    return ()
 
 
 @_applies(fx.AccountSet)
-def _account_set(hub: Hub, effect: fx.AccountSet) -> Iterator[Delivery]:
+def _account_set(hub: Hub, effect: fx.AccountSet) -> Iterable[Delivery]:
     hub.accounts[effect.account.id] = effect.account
     hub.account_ids[effect.account.folded] = effect.account.id
     (hub.administrators.add if effect.account.administrator else hub.administrators.discard)(effect.account.id)
-    return iter(())
+    return ()
 
 
 @_applies(fx.RoomSet)
-def _room_set(hub: Hub, effect: fx.RoomSet) -> Iterator[Delivery]:
+def _room_set(hub: Hub, effect: fx.RoomSet) -> Iterable[Delivery]:
     record = effect.record
     if record.id in hub.rooms:
         hub.rooms[record.id].record = record
     else:
         hub.rooms[record.id] = Room(record)
         hub.room_ids[record.folded] = record.id
-    return iter(())
+    return ()
 
 
 @_applies(fx.MemberSet)
@@ -94,110 +98,110 @@ def _member_gone(hub: Hub, effect: fx.MemberGone) -> Iterator[Delivery]:
 
 
 @_applies(fx.BanSet)
-def _ban_set(hub: Hub, effect: fx.BanSet) -> Iterator[Delivery]:
+def _ban_set(hub: Hub, effect: fx.BanSet) -> Iterable[Delivery]:
     hub.rooms[effect.room_id].bans[effect.ban.mask] = effect.ban
-    return iter(())
+    return ()
 
 
 @_applies(fx.BanGone)
-def _ban_gone(hub: Hub, effect: fx.BanGone) -> Iterator[Delivery]:
+def _ban_gone(hub: Hub, effect: fx.BanGone) -> Iterable[Delivery]:
     hub.rooms[effect.room_id].bans.pop(effect.mask, None)
-    return iter(())
+    return ()
 
 
 @_applies(fx.Invited)
-def _invited(hub: Hub, effect: fx.Invited) -> Iterator[Delivery]:
+def _invited(hub: Hub, effect: fx.Invited) -> Iterable[Delivery]:
     invited = hub.rooms[effect.room_id].invited
     (invited.add if effect.invited else invited.discard)(effect.account_id)
-    return iter(())
+    return ()
 
 
 @_applies(fx.CodeSet)
-def _code_set(hub: Hub, effect: fx.CodeSet) -> Iterator[Delivery]:
+def _code_set(hub: Hub, effect: fx.CodeSet) -> Iterable[Delivery]:
     hub.codes[effect.code.digest] = effect.code
-    return iter(())
+    return ()
 
 
 @_applies(fx.CodeGone)
-def _code_gone(hub: Hub, effect: fx.CodeGone) -> Iterator[Delivery]:
+def _code_gone(hub: Hub, effect: fx.CodeGone) -> Iterable[Delivery]:
     hub.codes.pop(effect.digest, None)
-    return iter(())
+    return ()
 
 
 @_applies(fx.DeviceSet)
-def _device_set(hub: Hub, effect: fx.DeviceSet) -> Iterator[Delivery]:
+def _device_set(hub: Hub, effect: fx.DeviceSet) -> Iterable[Delivery]:
     hub.take_device(effect.device)
-    return iter(())
+    return ()
 
 
 @_applies(fx.DeviceGone)
-def _device_gone(hub: Hub, effect: fx.DeviceGone) -> Iterator[Delivery]:
+def _device_gone(hub: Hub, effect: fx.DeviceGone) -> Iterable[Delivery]:
     hub.devices.pop(effect.device.digest, None)
     hub.devices_of.get(effect.device.account_id, {}).pop(effect.device.folded, None)
-    return iter(())
+    return ()
 
 
 @_applies(fx.Ignored)
-def _ignored(hub: Hub, effect: fx.Ignored) -> Iterator[Delivery]:
+def _ignored(hub: Hub, effect: fx.Ignored) -> Iterable[Delivery]:
     by = hub.ignored_by.setdefault(effect.other_id, set())
     (by.add if effect.ignored else by.discard)(effect.account_id)
     if not by:
         del hub.ignored_by[effect.other_id]
-    return iter(())
+    return ()
 
 
 @_applies(fx.RoomMuted)
-def _room_muted(hub: Hub, effect: fx.RoomMuted) -> Iterator[Delivery]:
+def _room_muted(hub: Hub, effect: fx.RoomMuted) -> Iterable[Delivery]:
     muted = hub.rooms[effect.room_id].muted
     muted.pop(effect.account_id, None)
     if effect.until_us:
         muted[effect.account_id] = effect.until_us
-    return iter(())
+    return ()
 
 
 @_applies(fx.ReadMarked)
-def _read_marked(hub: Hub, effect: fx.ReadMarked) -> Iterator[Delivery]:
+def _read_marked(hub: Hub, effect: fx.ReadMarked) -> Iterable[Delivery]:
     hub.markers.setdefault(effect.account_id, {})[other_end(effect.account_id, effect.place)] = effect.time_ms
-    return iter(())
+    return ()
 
 
 @_applies(fx.ErasureBegun)
-def _erasure_begun(hub: Hub, effect: fx.ErasureBegun) -> Iterator[Delivery]:
+def _erasure_begun(hub: Hub, effect: fx.ErasureBegun) -> Iterable[Delivery]:
     hub.markers.pop(effect.account_id, None)
     for device in hub.positions.pop(effect.account_id, ()):
         hub.settle_position(effect.account_id, device)
-    return iter(())
+    return ()
 
 
 @_applies(fx.Registered)
-def _registered(hub: Hub, effect: fx.Registered) -> Iterator[Delivery]:
+def _registered(hub: Hub, effect: fx.Registered) -> Iterable[Delivery]:
     hub.registrations.used(effect.address, effect.now_us)
-    return iter(())
+    return ()
 
 
 @_applies(fx.SettingsSet)
-def _settings_set(hub: Hub, effect: fx.SettingsSet) -> Iterator[Delivery]:
+def _settings_set(hub: Hub, effect: fx.SettingsSet) -> Iterable[Delivery]:
     hub.settings = effect.settings
-    return iter(())
+    return ()
 
 
 @_applies(fx.LoginRemembered)
 @_applies(fx.Audited)
 @_applies(fx.Forgot)
-def _kept_in_store_only(hub: Hub, effect: object) -> Iterator[Delivery]:
+def _kept_in_store_only(hub: Hub, effect: object) -> Iterable[Delivery]:
     del hub, effect
-    return iter(())
+    return ()
 
 
 @_applies(fx.PositionSet)
-def _position_set(hub: Hub, effect: fx.PositionSet) -> Iterator[Delivery]:
+def _position_set(hub: Hub, effect: fx.PositionSet) -> Iterable[Delivery]:
     hub.positions.setdefault(effect.account_id, {})[effect.device] = effect.position
     hub.settle_position(effect.account_id, effect.device)
-    return iter(())
+    return ()
 
 
 @_applies(fx.PositionMoved)
-def _position_moved(hub: Hub, effect: fx.PositionMoved) -> Iterator[Delivery]:
+def _position_moved(hub: Hub, effect: fx.PositionMoved) -> Iterable[Delivery]:
     positions = hub.positions.setdefault(effect.account_id, {})
     known = positions.get(effect.device)
     # What is put back because its tick was lost may have been overtaken in that tick.
@@ -206,39 +210,39 @@ def _position_moved(hub: Hub, effect: fx.PositionMoved) -> Iterator[Delivery]:
     hub.unwritten[effect.account_id, effect.device] = None
     if known is None:
         hub.never_written[effect.account_id, effect.device] = None
-    return iter(())
+    return ()
 
 
 @_applies(fx.PositionGone)
-def _position_gone(hub: Hub, effect: fx.PositionGone) -> Iterator[Delivery]:
+def _position_gone(hub: Hub, effect: fx.PositionGone) -> Iterable[Delivery]:
     hub.positions.get(effect.account_id, {}).pop(effect.device, None)
     hub.settle_position(effect.account_id, effect.device)
-    return iter(())
+    return ()
 
 
 @_applies(fx.Stored)
-def _stored(hub: Hub, effect: fx.Stored) -> Iterator[Delivery]:
+def _stored(hub: Hub, effect: fx.Stored) -> Iterable[Delivery]:
     hub.last_id = effect.message_id
-    return iter(())
+    return ()
 
 
 @_applies(fx.SessionSet)
-def _session_set(hub: Hub, effect: fx.SessionSet) -> Iterator[Delivery]:
+def _session_set(hub: Hub, effect: fx.SessionSet) -> Iterable[Delivery]:
     hub.sessions[effect.session.id] = effect.session
     (hub.replaying.discard if effect.session.replay is None else hub.replaying.add)(effect.session.id)
-    return iter(())
+    return ()
 
 
 @_applies(fx.LoginFailed)
-def _login_failed(hub: Hub, effect: fx.LoginFailed) -> Iterator[Delivery]:
+def _login_failed(hub: Hub, effect: fx.LoginFailed) -> Iterable[Delivery]:
     hub.throttle.failed(effect.address, effect.folded, effect.now_us)
-    return iter(())
+    return ()
 
 
 @_applies(fx.LoginSucceeded)
-def _login_succeeded(hub: Hub, effect: fx.LoginSucceeded) -> Iterator[Delivery]:
+def _login_succeeded(hub: Hub, effect: fx.LoginSucceeded) -> Iterable[Delivery]:
     hub.throttle.succeeded(effect.address, effect.folded)
-    return iter(())
+    return ()
 
 
 @_applies(fx.RoomShown)

@@ -34,6 +34,8 @@ class Kind(StrEnum):
     def text_of(self, params: tuple[str, ...]) -> str:
         """What is kept of the parameters it was relayed with, beside its place and its subject."""
         match self:
+            case Kind.POST | Kind.NOTICE:
+                return params[1]
             case Kind.KICK:
                 return params[2]
             case Kind.MODE:

@@ -75,20 +75,10 @@ class Message:
     tags: Mapping[str, str] = field(default_factory=lambda: NO_TAGS)
 
     def __post_init__(self) -> None:
-        if not _COMMAND.fullmatch(self.command):
-            what = "command"
-        elif self.source is not None and not _SOURCE.fullmatch(self.source):
-            what = "source"
-        elif not all(map(_MIDDLE.fullmatch, self.params[:-1])) or (
-            self.params and _FORBIDDEN.search(str.__str__(self.params[-1]))
-        ):
-            what = "parameters"
-        elif not all(_TAG_KEY.fullmatch(key) and "\0" not in value for key, value in self.tags.items()):
-            what = "tags"
-        else:
-            return
-        text = f"a message cannot have such {what}"
-        raise ValueError(text)
+        check_body(self.source, self.command, self.params)
+        if self.tags and not all(_TAG_KEY.fullmatch(key) and "\0" not in value for key, value in self.tags.items()):
+            text = "a message cannot have such tags"
+            raise ValueError(text)
 
     @property
     def nick(self) -> str:
@@ -112,6 +102,20 @@ class Message:
         return len(self.body_text().encode()) + 2
 
 
+def check_body(source: str | None, command: str, params: tuple[str, ...]) -> None:
+    """Raise ValueError where a line of these would be another one when it is read."""
+    if not _COMMAND.fullmatch(command):
+        what = "command"
+    elif source is not None and not _SOURCE.fullmatch(source):
+        what = "source"
+    elif not all(map(_MIDDLE.fullmatch, params[:-1])) or (params and _FORBIDDEN.search(str.__str__(params[-1]))):
+        what = "parameters"
+    else:
+        return
+    text = f"a message cannot have such {what}"
+    raise ValueError(text)
+
+
 def body_text(source: str | None, command: str, params: tuple[str, ...]) -> str:
     """A line without tags and line end; the last parameter gets a colon where it needs one."""
     parts = [f":{source}", command] if source else [command]
@@ -126,7 +130,7 @@ def encode_tags(tags: Mapping[str, str]) -> str:
     """`@key=value;… ` with its closing space, values escaped; "" where there are none."""
     if not tags:
         return ""
-    return "@" + ";".join(f"{k}={escape_tag_value(v)}" if v else k for k, v in tags.items()) + " "
+    return "@" + ";".join([f"{k}={escape_tag_value(v)}" if v else k for k, v in tags.items()]) + " "
 
 
 def escape_tag_value(value: str) -> str:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from secure_chat.protocol.capabilities import Profile
-from secure_chat.protocol.message import LINE_LIMIT_BYTES, NO_TAGS, Message, encode_tags
+from secure_chat.protocol.message import LINE_LIMIT_BYTES, NO_TAGS, Message, body_text, check_body, encode_tags
 
 _TAGS, _TIME = int(Profile.TAGS), int(Profile.TIME)
 _ACCOUNT, _EXTENDED_JOIN = int(Profile.ACCOUNT), int(Profile.EXTENDED_JOIN)
@@ -22,9 +22,10 @@ def format_time(time_us: int) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Relayed:
-    """Something that people are told of: a post, a join, a topic.
+    """Something that people are told of: a post, a join, a topic. Never changed: it is not `frozen` because one is
+    made for each message, and that would take 1.3 of 1.6 µs.
 
     `time_us` is in µs since 1970 UTC. `account` is the name of the account that did it; `msgid` is None where
     nothing is stored; `client_tags` are the sender's `+` tags; `extended` replaces `params` for sessions with
@@ -76,7 +77,8 @@ class Relayed:
         params = self._params(bits)
         body = self._bodies.get(params)
         if body is None:
-            body = self._bodies[params] = Message(self.command, params, self.source).body_text()
+            check_body(self.source, self.command, params)
+            body = self._bodies[params] = body_text(self.source, self.command, params)
         return body
 
     def is_for(self, profile: Profile) -> bool:

@@ -101,7 +101,7 @@ class Encoder:
         if self._used is None:
             self._used = set(self._profiles.values())
         variants, skip = _variants(delivery.line, self._used), delivery.skip
-        behind = self._behind(delivery) if outcome.message_id else ()
+        behind = self._behind(delivery) if outcome.message_id and self._hub.replaying else ()
         if behind:
             outcome.operations.append(op.SendEach(behind, variants))
             skip = frozenset((*skip, *behind))
@@ -132,6 +132,7 @@ class Encoder:
             self.finish(outcome)
             outcome.label = None
         outcome.operations.append(op.Close(delivery.session_id, delivery.reason))
+        self.forget(delivery.session_id)
 
     def _more_time(self, delivery: to.MoreTime, outcome: Outcome) -> None:
         outcome.operations.append(op.MoreTime(delivery.session_id, delivery.seconds))

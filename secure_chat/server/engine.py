@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 from secure_chat.chat.apply import apply
-from secure_chat.chat.deliveries import Hangup, Job
+from secure_chat.chat.deliveries import Job
 from secure_chat.chat.effects import Effect, Stored, durable_of
 from secure_chat.chat.errors import CommandError, Hopeless
 from secure_chat.chat.history import SearchQuery
@@ -74,7 +74,7 @@ class Engine:
         self._rooms_lost: set[int] = set()
         """Rooms made in the tick that was lost."""
         self._retry_at_us = 0
-        self._happens: dict[type, Callable[..., Iterator[Outcome]]] = {
+        self._happens: dict[type, Callable[..., Iterable[Outcome]]] = {
             Opened: self._opened,
             Received: self._received,
             Lost: self._lost,
@@ -84,8 +84,8 @@ class Engine:
             HistoryRead: self._history_read,
             MissedRead: self._missed_read,
             Proven: self._proven,
-            PositionsDue: lambda due: iter([self._alone(None, partial(keep_positions, keys=due.keys))]),
-            ReadingDue: lambda _: iter([self._done(replays_resumed(self.hub))]),
+            PositionsDue: lambda due: [self._alone(None, partial(keep_positions, keys=due.keys))],
+            ReadingDue: lambda _: [self._done(replays_resumed(self.hub))],
             Asked: self._asked,
             LingeringDue: self._lingering_due,
             ForgettingDue: self._forgetting_due,
@@ -212,26 +212,26 @@ class Engine:
 
     # What happens
 
-    def _opened(self, report: Opened) -> Iterator[Outcome]:
+    def _opened(self, report: Opened) -> Iterable[Outcome]:
         session = Session(report.connection_id, report.address, report.exempt)
-        yield self._alone(session.id, lambda ctx: opened(ctx, session))
+        return [self._alone(session.id, lambda ctx: opened(ctx, session))]
 
-    def _received(self, report: Received) -> Iterator[Outcome]:
+    def _received(self, report: Received) -> Iterable[Outcome]:
         session = self.hub.sessions.get(report.connection_id)
         if session is None:
-            return
+            return []
         if session.waiting:
             self._backlog.setdefault(session.id, deque()).append(report.line)
-            return
-        yield from self._line(session, report.line)
+            return []
+        return [self._line(session, report.line)]
 
-    def _line(self, session: Session, line: Line) -> Iterator[Outcome]:
+    def _line(self, session: Session, line: Line) -> Outcome:
         unit = units_of(session, line)
         outcome = Outcome(session.id, unit.command, unit.label)
         for decide in unit.decisions:
             if session.id in self.hub.sessions:
                 self._unit(outcome, decide, unit)
-        yield outcome
+        return outcome
 
     def _lost(self, report: Lost) -> Iterator[Outcome]:
         self._backlog.pop(report.connection_id, None)
@@ -298,7 +298,7 @@ class Engine:
             if session.waiting:
                 self._backlog[session_id] = lines
                 return
-            yield from self._line(session, lines.popleft())
+            yield self._line(session, lines.popleft())
 
     def _asked(self, asked: Asked) -> Iterator[Outcome]:
         outcome = Outcome(answered=asked.answer)
@@ -386,9 +386,5 @@ class Engine:
         return ctx
 
     def _apply(self, effects: Sequence[Effect], outcome: Outcome) -> None:
-        for effect in effects:
-            for delivery in apply(self.hub, effect):
-                self._encoder.encode(delivery, outcome)
-                if isinstance(delivery, Hangup):
-                    self._encoder.forget(delivery.session_id)
-                    self._backlog.pop(delivery.session_id, None)
+        for delivery in apply(self.hub, effects):
+            self._encoder.encode(delivery, outcome)

@@ -9,7 +9,7 @@ from secure_chat.protocol.codes import ALPHABET, RANDOM_CHARACTERS, write_code
 from secure_chat.protocol.message import Secret
 from secure_chat.protocol.sasl import TOKEN_PREFIX
 
-MSGID_BYTES = 15
+MSGID_BYTES, MSGID_CHARACTERS = 15, 20
 MSGIDS_AHEAD = 64
 """Made of one piece of randomness: to ask the system for each was a twentieth of what a post costs."""
 
@@ -18,14 +18,14 @@ class RandomIds:
     """Dispatcher thread only."""
 
     def __init__(self) -> None:
-        self._randomness = b""
+        self._ahead = ""
 
     def msgid(self) -> str:
         """120 random bits in 20 characters."""
-        if not self._randomness:
-            self._randomness = secrets.token_bytes(MSGID_BYTES * MSGIDS_AHEAD)
-        bits, self._randomness = self._randomness[:MSGID_BYTES], self._randomness[MSGID_BYTES:]
-        return urlsafe_b64encode(bits).decode()
+        if not self._ahead:
+            self._ahead = urlsafe_b64encode(secrets.token_bytes(MSGID_BYTES * MSGIDS_AHEAD)).decode()
+        msgid, self._ahead = self._ahead[:MSGID_CHARACTERS], self._ahead[MSGID_CHARACTERS:]
+        return msgid
 
     def number(self) -> int:
         """63 random bits, never 0."""

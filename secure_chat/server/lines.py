@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
 from typing import NoReturn
 
@@ -91,16 +91,14 @@ _PLACES = {Lists.NONE: None, Lists.FIRST: 0, Lists.PAIRED: 0, Lists.SECOND: 1}
 """Which parameter is the list."""
 
 
-def _elements(row: Command, params: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+def _elements(row: Command, params: tuple[str, ...]) -> Sequence[tuple[str, ...]]:
     """The parameters for each element of the command's list, at most `list_limit` of them. Raises CommandError."""
     place = _PLACES[row.lists]
     if place is None or len(params) <= place:
-        yield params
-        return
+        return [params]
     words = params[place].split(",")
     if len(words) == 1 and words[0] and row.lists is not Lists.PAIRED:
-        yield params
-        return
+        return [params]
     keys = params[1].split(",") if row.lists is Lists.PAIRED and len(params) > 1 else []
     # An element that stands there twice counts once, with its first key.
     elements: dict[str, str | None] = {}
@@ -111,11 +109,9 @@ def _elements(row: Command, params: tuple[str, ...]) -> Iterator[tuple[str, ...]
         text = f"{row.name} takes at most {row.list_limit} targets at once; nothing was done"
         raise CommandError(text, Numeric.ERR_UNKNOWNERROR, (row.name,), "TOO_MANY_TARGETS")
     if row.lists is Lists.PAIRED:
-        for element, key in elements.items() or [("", None)]:
-            yield (element,) if key is None else (element, key)
-        return
-    for element in elements or [""]:
-        yield (*params[:place], element, *params[place + 1 :])
+        pairs = elements.items() or [("", None)]
+        return [(element,) if key is None else (element, key) for element, key in pairs]
+    return [(*params[:place], element, *params[place + 1 :]) for element in elements or [""]]
 
 
 def _call(row: Command, params: tuple[str, ...]) -> Callable[[Context], None]:

@@ -21,13 +21,14 @@ from secure_chat.chat.ports import AlreadyPosted, AuditEntry, Conflict, PostIdRe
 from secure_chat.chat.positions import Position
 from secure_chat.chat.rooms import Ban, Role
 from secure_chat.protocol.relay import Relayed
+from secure_chat.storage.appending import Appender, undoes_itself
 from secure_chat.storage.chapters import count_unindexed, index_rest
 from secure_chat.storage.checkpointer import Checkpointer
 from secure_chat.storage.database import DatabaseUnusable, open_database, wal_of
 from secure_chat.storage.forgetting import to_forget
 from secure_chat.storage.missed import find_missed, read_missed
 from secure_chat.storage.reading import read_code, read_room, select_posted
-from secure_chat.storage.writing import undoes_itself, write
+from secure_chat.storage.writing import write
 
 R = TypeVar("R")
 INDEXED_MESSAGES = 256
@@ -56,10 +57,11 @@ class SqliteStore:
         self._wal_pages = 0
         """In the WAL after the last commit."""
         self._connection = self._open()
+        self._appender = Appender(self._connection)
         self._in_tick, self._waits_for_disk = False, True
         self._mark = 0
         self._unindexed = count_unindexed(self._connection)
-        """Messages that are not in the index for searching yet."""
+        """Messages that are not in the index for searching yet, or a few more: those of refused commands count."""
         self._unindexed_characters = 0
         """Those of them that were said since the start."""
         self._forgotten = 1
@@ -97,6 +99,7 @@ class SqliteStore:
             self._connection.close(True)
         try:
             self._connection, self._waits_for_disk = self._open(), True
+            self._appender = Appender(self._connection)
             (busy, _, _) = next(self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)"))
             (mark,) = next(self._connection.execute("SELECT mark FROM tick"))
             self._unindexed = count_unindexed(self._connection)
@@ -217,13 +220,14 @@ class SqliteStore:
         return None if len(ids) > at_most else read_missed(self._connection, query, ids)
 
     def _stage(self, effects: Sequence[Durable]) -> int:
-        run, is_whole = self._connection.execute, len(effects) == 1 and undoes_itself(effects[0])
+        run, only = self._connection.execute, effects[0] if len(effects) == 1 else None
+        is_whole = type(only) is Append and undoes_itself(only.message)
         # A step of forgetting does not wait for the disk, which may be busy for longer than the step takes.
-        self._begin(may_be_lost=len(effects) == 1 and type(effects[0]) is Forgot)
+        self._begin(may_be_lost=type(only) is Forgot)
         if not is_whole:
             run("SAVEPOINT command")
         try:
-            ids = [message_id for effect in effects if (message_id := write(self._connection, effect))]
+            message_id = self._write(effects)
         except Exception as error:
             if isinstance(error, apsw.Error) and not isinstance(error, apsw.ConstraintError):
                 raise
@@ -231,6 +235,7 @@ class SqliteStore:
             if not is_whole:
                 run("ROLLBACK TO command")
                 run("RELEASE command")
+            self._appender.forget_places()
             if isinstance(error, apsw.ConstraintError):
                 text = "This is in conflict with what is stored; nothing was done"
                 raise Conflict(text) from error
@@ -238,11 +243,19 @@ class SqliteStore:
         if not is_whole:
             run("RELEASE command")
             self._forgotten += any(isinstance(effect, Forgot | ErasureBegun) for effect in effects)
+        return message_id
+
+    def _write(self, effects: Sequence[Durable]) -> int:
+        """The number of the last message among them, 0 where there is none."""
+        message_id = 0
         for effect in effects:
             if type(effect) is Append:
+                message_id = self._appender.append(effect.message)
                 self._unindexed += 1
                 self._unindexed_characters += len(effect.message.text)
-        return ids[-1] if ids else 0
+            else:
+                write(self._connection, effect)
+        return message_id
 
     def _begin(self, *, may_be_lost: bool) -> None:
         """Begin the tick's transaction, unless it has begun. What `may_be_lost` when power fails is done again:

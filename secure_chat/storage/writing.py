@@ -1,98 +1,26 @@
-"""Effects to rows. Each writer is one command's share of a tick; errors of SQLite pass through."""
+"""Effects to rows, but for messages (`appending`). Each writer is one command's share of a tick; errors of SQLite
+pass through.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 import apsw
 
 from secure_chat.chat import effects as fx
-from secure_chat.chat.messages import Between, Conversation, NewMessage, StoredMessage
-from secure_chat.chat.ports import AlreadyPosted, PostIdReused
+from secure_chat.chat.messages import Conversation
 from secure_chat.storage.forgetting import begin_erasure, forget
-from secure_chat.storage.reading import conversation_keys, find_conversation, select_message
+from secure_chat.storage.reading import conversation_keys, find_conversation
 
 _MAKE_FOR_ROOM = "INSERT INTO conversation (room_id) VALUES (?)"
 _MAKE_BETWEEN = "INSERT INTO conversation (low_id, high_id) VALUES (?, ?)"
-_APPEND = (
-    "INSERT INTO message (conversation_id, sequence, msgid, kind, sender_id, sender_user, recipient_id, subject_id,"
-    " text, tags, time_us, sender_device) SELECT id, next_sequence, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM conversation"
-    " WHERE {0}"
-)
-"""In one with finding its place: each statement takes some µs beside what it does."""
-_TAKEN = "UPDATE conversation SET next_sequence = next_sequence + 1 WHERE {0}"
-_APPEND_IN_ROOM, _TAKEN_IN_ROOM = (sql.format("room_id = ?") for sql in (_APPEND, _TAKEN))
-_APPEND_BETWEEN, _TAKEN_BETWEEN = (sql.format("low_id = ? AND high_id = ?") for sql in (_APPEND, _TAKEN))
 
 
-def undoes_itself(effect: fx.Durable) -> bool:
-    """Whether nothing of this effect is left in the transaction where it is refused, without a savepoint.
-
-    Of a message only its own row can be, and that comes first. (A savepoint makes SQLite copy each page that is
-    changed: 7 of 110 µs for a post, its share of the commit among them.)
-    """
-    return type(effect) is fx.Append and effect.message.post_id is None
-
-
-def write(connection: apsw.Connection, effect: fx.Durable) -> int | None:
-    """Write one effect; of a message the number that it got. Raises AlreadyPosted, PostIdReused."""
-    return _WRITERS[type(effect)](connection, effect)
-
-
-def _append(connection: apsw.Connection, effect: fx.Append) -> int:
-    message = effect.message
-    _check_post_id(connection, message)
-    tags = message.relayed.client_tags
-    recipient = message.conversation.recipient_id if isinstance(message.conversation, Between) else None
-    row = (
-        message.msgid,
-        message.kind.value,
-        message.sender_id,
-        message.user,
-        recipient,
-        message.subject_id,
-        message.text,
-        json.dumps(dict(tags), ensure_ascii=False) if tags else None,
-        message.relayed.time_us,
-        message.device,
-    )
-    keys = conversation_keys(message.conversation)
-    append, taken, make = _APPEND_IN_ROOM, _TAKEN_IN_ROOM, _MAKE_FOR_ROOM
-    if len(keys) > 1:
-        append, taken, make = _APPEND_BETWEEN, _TAKEN_BETWEEN, _MAKE_BETWEEN
-    connection.execute(append, (*row, *keys))
-    if not connection.changes():
-        connection.execute(make, keys)
-        connection.execute(append, (*row, *keys))
-    message_id = connection.last_insert_rowid()
-    connection.execute(taken, keys)
-    if message.post_id is not None:
-        post = (message.sender_id, message.post_id.id, message.post_id.digest, message_id)
-        connection.execute("INSERT INTO post_id (account_id, id, digest, message_id) VALUES (?, ?, ?, ?)", post)
-    return message_id
-
-
-def _check_post_id(connection: apsw.Connection, message: NewMessage) -> None:
-    post_id = message.post_id
-    if post_id is None:
-        return
-    sql = "SELECT digest, message_id, msgid, time_us FROM post_id WHERE account_id = ? AND id = ?"
-    known = connection.execute(sql, (message.sender_id, post_id.id)).fetchone()
-    if known is None:
-        return
-    if known[0] != post_id.digest:
-        raise PostIdReused
-    if known[1] is None:
-        raise AlreadyPosted(_posted_before(message, msgid=known[2], time_us=known[3]))
-    raise AlreadyPosted(select_message(connection, known[1]))
-
-
-def _posted_before(message: NewMessage, msgid: str, time_us: int) -> StoredMessage:
-    """A post whose message is gone, from what its repetition says: that is the same, by its digest."""
-    where, kind, sender, user = message.conversation, message.kind, message.sender_id, message.user
-    return StoredMessage(where, 0, msgid, kind, sender, user, message.text, time_us)
+def write(connection: apsw.Connection, effect: fx.Durable) -> None:
+    """Write one effect. Messages are appended by an Appender."""
+    _WRITERS[type(effect)](connection, effect)
 
 
 def _conversation_id(connection: apsw.Connection, place: Conversation) -> int:
@@ -272,8 +200,7 @@ def _read_marked(connection: apsw.Connection, effect: fx.ReadMarked) -> None:
     )
 
 
-_WRITERS: dict[type, Callable[[apsw.Connection, Any], int | None]] = {
-    fx.Append: _append,
+_WRITERS: dict[type, Callable[[apsw.Connection, Any], None]] = {
     fx.AccountSet: _account_set,
     fx.RoomSet: _room_set,
     fx.MemberSet: _member_set,

@@ -23,5 +23,5 @@ def test_effects_about_who_is_not_there() -> None:
         LingeringEnded(1, 5),
         MemberGone(7, 1),
     ):
-        assert list(apply(hub, effect)) == []
+        assert list(apply(hub, [effect])) == []
     assert hub.presence == {}

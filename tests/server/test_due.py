@@ -93,4 +93,4 @@ def moves(hub: Hub, account_id: int, due: Due, now_us: int) -> Iterator[Happenin
 
 def run(hub: Hub, effect: Effect) -> None:
     """Change the hub; nobody hears of it."""
-    assert [*apply(hub, effect)] == []
+    assert [*apply(hub, [effect])] == []

@@ -251,6 +251,8 @@ class StoreContract:
         store.stage([message("x", InRoom(TEA.id), "first")])
         with pytest.raises(Conflict):
             store.stage([message("x", InRoom(TEA.id), "with the id of another")])
+        with pytest.raises(Conflict):
+            store.stage([message("w", InRoom(TEA.id), "beside what is refused"), fx.AccountSet(replace(BOB, id=4))])
         post_id = PostId("p", b"digest")
         store.stage([message("y", InRoom(TEA.id), "second", post_id)])
         store.commit()

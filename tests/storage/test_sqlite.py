@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import apsw
@@ -136,6 +137,26 @@ class TestSqlite(ForgettingContract):
             assert next(connection.execute(f"PRAGMA {pragma}")) == (value,)
 
 
+def sequences(store: SqliteStore) -> list[int]:
+    """Those of all messages, in the order of their conversations."""
+    rows = store._connection.execute("SELECT sequence FROM message ORDER BY conversation_id, sequence")
+    return [int(sequence) for (sequence,) in rows]
+
+
+def test_more_conversations_than_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each goes on where it was."""
+    monkeypatch.setattr("secure_chat.storage.appending.PLACES_LIMIT", 2)
+    store = SqliteStore(tmp_path / "chat.db")
+    people = [replace(ALICE, id=number, name=f"p{number}", folded=f"p{number}") for number in range(1, 6)]
+    store.stage([fx.AccountSet(person) for person in people])
+    for number in range(12):
+        place = Between(people[number % 4].id, people[4].id)
+        store.stage([message(f"m{number}", place, sender=people[number % 4])])
+    store.commit()
+    assert sequences(store) == [1, 2, 3] * 4
+    store.close()
+
+
 class TestUnusable:
     """What cannot be our database is left as it is, and the text says why."""
 
@@ -236,6 +257,7 @@ class TestFailingDisk:
         store.stage([message("two", BETWEEN)])
         store.commit()
         assert self.ids(store)[-1] == "two"
+        assert sequences(store) == [*range(1, 4 if is_there else 3)]
 
     def test_a_full_disk(self, store: SqliteStore, disk: Disk) -> None:
         """Has a text of its own."""
