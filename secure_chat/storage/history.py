@@ -87,7 +87,6 @@ class HistoryReader:
         connection = None
         try:
             connection = _open(str(self.path))
-            connection.set_busy_timeout(BUSY_TIMEOUT_MS)
             connection.set_progress_handler(lambda: time.monotonic() > ends_at, PROGRESS_STEPS)
             yield connection
         except apsw.InterruptError:
@@ -201,6 +200,7 @@ class HistoryReader:
 def _open(path: str) -> apsw.Connection:
     """A connection that only reads, also where nothing can be written."""
     connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
+    connection.set_busy_timeout(BUSY_TIMEOUT_MS)
     try:
         connection.execute("PRAGMA schema_version").fetchone()
     except (apsw.CantOpenError, apsw.IOError, apsw.ReadOnlyError):
@@ -208,6 +208,7 @@ def _open(path: str) -> apsw.Connection:
         # has the database for itself keeps that in memory.
         connection.close(True)
         connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE)
+        connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         connection.execute("PRAGMA locking_mode=EXCLUSIVE; PRAGMA query_only=ON")
     return connection

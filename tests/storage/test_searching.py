@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import apsw
@@ -189,3 +190,20 @@ def test_in_the_index_or_not_the_same_is_found(shared: Path, texts: Iterable[str
         assert unindexed(shared) == 0
         assert found(shared, words) == before
     store.close()
+
+
+def test_a_database_that_another_has_for_itself_is_waited_for(tmp_path: Path) -> None:
+    """As the store, or another search, has it for a moment where writing fails."""
+    path = tmp_path / "chat.db"
+    store = begin(path)
+    store.stage([message("m", InRoom(TEA.id), "hello")])
+    store.commit()
+    store.close()
+    other = apsw.Connection(str(path))
+    other.execute("PRAGMA locking_mode=EXCLUSIVE; PRAGMA schema_version").fetchall()
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(found, path, "hello")
+        with pytest.raises(TimeoutError):
+            asked.result(timeout=0.3)
+        other.close()
+        assert asked.result() == ["m"]
