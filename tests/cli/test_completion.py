@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from secure_chat.cli import SUBCOMMANDS, main
 
 ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.once
 
 
 @pytest.mark.parametrize("shell", ["bash", "fish", "zsh"])

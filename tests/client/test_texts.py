@@ -14,6 +14,7 @@ from babel.messages.pofile import read_po
 from secure_chat.client.texts import DOMAIN, LANGUAGES, LOCALE_FOLDER, _, choose_language, plural
 
 TRANSLATED = [language for language in LANGUAGES if language != "en"]
+pytestmark = pytest.mark.once
 
 
 @pytest.fixture(autouse=True)

@@ -22,6 +22,7 @@ from tests.conversation.world import POST_ID, WORD, Entry, World
 PEOPLE = ("ann", "bob", "cat", "dan", "eve", "fay", "gil", "hal")
 NOWHERE = "#nowhere"
 EVER = "timestamp=1970-01-01T00:00:00.000Z timestamp=9999-12-31T23:59:59.999Z"
+pytestmark = pytest.mark.once
 
 
 def history(world: World) -> None:

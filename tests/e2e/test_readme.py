@@ -14,9 +14,9 @@ ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 GROUPS = "user|certs|trust|completion|invite|device"
 PLAIN = "serve|connect|doctor|invite|audit"
+pytestmark = pytest.mark.once
 
 
-@pytest.mark.once
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed (apt install tmux)")
 def test_the_transcript_is_what_the_program_shows() -> None:
     command = [sys.executable, "scripts/transcript.py", "--check"]

@@ -18,6 +18,7 @@ from tests.e2e.irc_client import log_in
 from tests.server.said import ROOM_POSTS, UNINDEX, say_something, statements
 
 INDEX = "INSERT INTO message_words_1 (rowid, place, words) VALUES"
+pytestmark = pytest.mark.once
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from secure_chat.storage.visibility import NoSuchPlace
 from tests.conversation.house import House
 
 PEOPLE = ("ann", "bob", "eve", "root")
+pytestmark = pytest.mark.once
 
 
 @pytest.fixture
