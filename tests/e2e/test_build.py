@@ -146,9 +146,9 @@ def test_the_commands_of_the_server_say_what_they_need(
 def test_the_wheel_installs(built: Built, tmp_path: Path) -> None:
     (parts,) = Path(sys.prefix).glob("client-*")
     environment = tmp_path / "environment"
-    subprocess.run([sys.executable, "-m", "venv", environment], check=True)
-    pip = [str(environment / "bin" / "python"), "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
-    subprocess.run([*pip, "--no-index", "--find-links", parts, built.wheel], check=True)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+    pip = [sys.executable, "-m", "pip", "--python", environment, "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "install", "--no-compile", "--no-index", "--find-links", parts, built.wheel], check=True)
     program = [str(environment / "bin" / "secure-chat")]
     assert "Run the server." in run(program, tmp_path, "--help").stdout
     assert "--password-stdin" in run(program, tmp_path, "connect", "--help").stdout
