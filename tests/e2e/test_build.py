@@ -147,7 +147,7 @@ def test_the_wheel_installs(built: Built, tmp_path: Path) -> None:
     (parts,) = Path(sys.prefix).glob("client-*")
     environment = tmp_path / "environment"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
-    pip = [sys.executable, "-m", "pip", "--python", environment, "--quiet", "--disable-pip-version-check"]
+    pip = [sys.executable, "-m", "pip", "--python", str(environment), "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, "install", "--no-compile", "--no-index", "--find-links", parts, built.wheel], check=True)
     program = [str(environment / "bin" / "secure-chat")]
     assert "Run the server." in run(program, tmp_path, "--help").stdout
