@@ -132,7 +132,6 @@ class Encoder:
             self.finish(outcome)
             outcome.label = None
         outcome.operations.append(op.Close(delivery.session_id, delivery.reason))
-        self.forget(delivery.session_id)
 
     def _more_time(self, delivery: to.MoreTime, outcome: Outcome) -> None:
         outcome.operations.append(op.MoreTime(delivery.session_id, delivery.seconds))

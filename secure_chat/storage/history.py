@@ -83,10 +83,10 @@ class HistoryReader:
     @contextmanager
     def _connected(self) -> Iterator[apsw.Connection]:
         """A connection for one question, which has a limited time: others wait for the same thread."""
-        ends_at = time.monotonic() + self.search_seconds
         connection = None
         try:
             connection = _open(str(self.path))
+            ends_at = time.monotonic() + self.search_seconds
             connection.set_progress_handler(lambda: time.monotonic() > ends_at, PROGRESS_STEPS)
             yield connection
         except apsw.InterruptError:
@@ -199,18 +199,24 @@ class HistoryReader:
 
 def _open(path: str) -> apsw.Connection:
     """A connection that only reads, also where nothing can be written."""
-    connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
-    connection.set_busy_timeout(BUSY_TIMEOUT_MS)
     try:
-        connection.execute("PRAGMA schema_version").fetchone()
+        return _prepared(apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY), "PRAGMA schema_version")
     except (apsw.CantOpenError, apsw.IOError, apsw.ReadOnlyError):
         # While writing fails the store has closed the database, and the WAL's index cannot be made beside it. Who
         # has the database for itself keeps that in memory.
-        connection.close(True)
         connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE)
-        connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-        connection.execute("PRAGMA locking_mode=EXCLUSIVE; PRAGMA query_only=ON")
+        return _prepared(connection, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA query_only=ON")
+
+
+def _prepared(connection: apsw.Connection, sql: str) -> apsw.Connection:
+    """The connection after these statements, which wait for a database that is in use; closed where they fail."""
+    try:
+        connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        connection.execute(sql).fetchall()
+    except apsw.Error:
+        connection.close(True)
+        raise
     return connection
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -79,6 +80,22 @@ def test_forms() -> None:
     assert tags_only.is_for(Profile.TAGS)
     assert not tags_only.is_for(Profile.TIME)
     assert tags_only.message(everything).encode() == b"@time=1970-01-01T00:00:00.000Z :a!b@c TAGMSG #tea\r\n"
+
+
+@pytest.mark.parametrize(
+    "relayed",
+    [
+        Relayed("a!b@c", "PRIVMSG", ("#tea", "x\r\nQUIT"), 1),
+        Relayed("a!b@c", "PRIVMSG", ("#tea", "x\0"), 1),
+        Relayed("a!b@c", "PRIVMSG", ("#t ea", "x"), 1),
+        Relayed("a!b @c", "PRIVMSG", ("#tea", "x"), 1),
+        Relayed("a!b@c", "JOIN", ("#tea",), 1, extended=("#tea", "alice\n", "Al")),
+    ],
+)
+def test_no_line_becomes_two(relayed: Relayed) -> None:
+    """Wherever such a text came from."""
+    with pytest.raises(ValueError, match="cannot have such"):
+        relayed.encode(Profile.EXTENDED_JOIN)
 
 
 def test_time() -> None:

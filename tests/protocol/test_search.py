@@ -21,7 +21,9 @@ def letters(text: str) -> list[str]:
     return [word for word in words if word]
 
 
-@given(st.text() | st.text("aZ09_-.\u0301\u0456ёЁ "))
+@given(st.text() | st.text("aZ0_-\u0300\u0301\u0456ё "))
+@example("\u0456\u0301\u0456\u0301")
+@example("x\u0301\u0300y_\u0301z")
 @example("за\u0301мок_x \u0301y")
 @example("\uff21\uff22 \u212a")
 def test_words_are_letters_digits_and_accents_in_them(text: str) -> None:

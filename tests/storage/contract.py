@@ -252,6 +252,8 @@ class StoreContract:
         with pytest.raises(Conflict):
             store.stage([message("x", InRoom(TEA.id), "with the id of another")])
         with pytest.raises(Conflict):
+            store.stage([message("x", InRoom(TEA.id), "the same with an id", PostId("q", b"digest"))])
+        with pytest.raises(Conflict):
             store.stage([message("w", InRoom(TEA.id), "beside what is refused"), fx.AccountSet(replace(BOB, id=4))])
         post_id = PostId("p", b"digest")
         store.stage([message("y", InRoom(TEA.id), "second", post_id)])
