@@ -33,6 +33,7 @@ from secure_chat.errors import ProtocolError
 from secure_chat.protocol.capabilities import Capability
 from secure_chat.protocol.lines import LineTooLong
 from secure_chat.protocol.message import NO_TAGS, InvalidUtf8, Message
+from secure_chat.protocol.names import fold
 from secure_chat.protocol.numerics import Numeric
 
 LABEL_LIMIT_BYTES = 64
@@ -100,18 +101,18 @@ def _elements(row: Command, params: tuple[str, ...]) -> Sequence[tuple[str, ...]
     if len(words) == 1 and words[0] and row.lists is not Lists.PAIRED:
         return [params]
     keys = params[1].split(",") if row.lists is Lists.PAIRED and len(params) > 1 else []
-    # An element that stands there twice counts once, with its first key.
-    elements: dict[str, str | None] = {}
-    for word, key in zip_longest(words, keys[: len(words)]):
-        if word:
-            elements.setdefault(word, key or None)
-    if len(elements) > row.list_limit:
+    if len({*words} - {""}) > row.list_limit:
         text = f"{row.name} takes at most {row.list_limit} targets at once; nothing was done"
         raise CommandError(text, Numeric.ERR_UNKNOWNERROR, (row.name,), "TOO_MANY_TARGETS")
+    # An element that stands there twice, however it is spelled, counts once: as it does first, with that key.
+    elements: dict[str, tuple[str, str | None]] = {}
+    for word, key in zip_longest(words, keys[: len(words)]):
+        if word:
+            elements.setdefault(fold(word), (word, key or None))
+    listed = list(elements.values()) or [("", None)]
     if row.lists is Lists.PAIRED:
-        pairs = elements.items() or [("", None)]
-        return [(element,) if key is None else (element, key) for element, key in pairs]
-    return [(*params[:place], element, *params[place + 1 :]) for element in elements or [""]]
+        return [(element,) if key is None else (element, key) for element, key in listed]
+    return [(*params[:place], element, *params[place + 1 :]) for element, _ in listed]
 
 
 def _call(row: Command, params: tuple[str, ...]) -> Callable[[Context], None]:

@@ -31,6 +31,11 @@ from secure_chat.storage.visibility import (
 )
 
 BUSY_TIMEOUT_MS = 2_000
+BUSY_SECONDS = BUSY_TIMEOUT_MS / 1000
+RETRY_SECONDS = 0.01
+"""How often it is tried meanwhile to open the database."""
+ALONE_SECONDS = 0.5
+"""What a reader may take at most where it keeps the store from coming back."""
 PROGRESS_STEPS = 1_000
 """Steps of SQLite's machine after which a search looks at the clock."""
 
@@ -85,8 +90,9 @@ class HistoryReader:
         """A connection for one question, which has a limited time: others wait for the same thread."""
         connection = None
         try:
-            connection = _open(str(self.path))
-            ends_at = time.monotonic() + self.search_seconds
+            connection, is_alone = _open(str(self.path))
+            seconds = min(self.search_seconds, ALONE_SECONDS) if is_alone else self.search_seconds
+            ends_at = time.monotonic() + seconds
             connection.set_progress_handler(lambda: time.monotonic() > ends_at, PROGRESS_STEPS)
             yield connection
         except apsw.InterruptError:
@@ -197,23 +203,32 @@ class HistoryReader:
         return found[::-1] if newest else found
 
 
-def _open(path: str) -> apsw.Connection:
-    """A connection that only reads, also where nothing can be written."""
-    try:
-        return _prepared(apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY), "PRAGMA schema_version")
-    except (apsw.CantOpenError, apsw.IOError, apsw.ReadOnlyError):
-        # While writing fails the store has closed the database, and the WAL's index cannot be made beside it. Who
-        # has the database for itself keeps that in memory.
-        connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE)
-        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-        return _prepared(connection, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA query_only=ON")
+def _open(path: str) -> tuple[apsw.Connection, bool]:
+    """A connection that only reads, also where nothing can be written; and whether nobody else can use the database
+    meanwhile, the store among them.
+    """
+    ends_at = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            with suppress(apsw.CantOpenError, apsw.IOError, apsw.ReadOnlyError):
+                return _prepared(apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)), False
+            # While writing fails the store has closed the database, and the WAL's index cannot be made beside it.
+            # Who has the database for itself keeps that in memory.
+            connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE)
+            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+            return _prepared(connection, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA query_only=ON"), True
+        except apsw.BusyError:
+            # Another reader has it, or the store is back: then it can be opened as always.
+            if time.monotonic() > ends_at:
+                raise
+            time.sleep(RETRY_SECONDS)
 
 
-def _prepared(connection: apsw.Connection, sql: str) -> apsw.Connection:
-    """The connection after these statements, which wait for a database that is in use; closed where they fail."""
+def _prepared(connection: apsw.Connection, sql: str = "") -> apsw.Connection:
+    """The connection after these statements, when it can read; closed where it cannot."""
     try:
+        connection.execute(f"{sql}; PRAGMA schema_version").fetchall()
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-        connection.execute(sql).fetchall()
     except apsw.Error:
         connection.close(True)
         raise

@@ -207,3 +207,25 @@ def test_a_database_that_another_has_for_itself_is_waited_for(tmp_path: Path) ->
             asked.result(timeout=0.3)
         other.close()
         assert asked.result() == ["m"]
+
+
+def test_a_store_that_comes_back_meanwhile_is_not_in_the_way(tmp_path: Path) -> None:
+    """Where the WAL's index cannot be made a reader wants the database for itself; the store may have it then."""
+    path = tmp_path / "chat.db"
+    store = begin(path)
+    store.stage([message("m", InRoom(TEA.id), "hello")])
+    store.commit()
+    opened = []
+
+    def fails_first(connection: apsw.Connection) -> None:
+        opened.append(connection)
+        if len(opened) == 1:
+            raise apsw.CantOpenError
+
+    apsw.connection_hooks.append(fails_first)
+    try:
+        assert found(path, "hello") == ["m"]
+    finally:
+        apsw.connection_hooks.remove(fails_first)
+    assert len(opened) == 3
+    store.close()
