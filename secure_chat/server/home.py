@@ -71,8 +71,13 @@ class HomeLock:
             os.close(self._file)
             text = f"{home.path} is in use by {holder}; stop it first, or name another folder with --home"
             raise HomeInUse(text) from None
-        os.ftruncate(self._file, 0)
-        os.write(self._file, f"process {os.getpid()} ({purpose})\n".encode())
+        try:
+            os.ftruncate(self._file, 0)
+            os.write(self._file, f"process {os.getpid()} ({purpose})\n".encode())
+        except OSError as error:
+            os.close(self._file)
+            text = f"Nothing can be written to {home.path} ({error.strerror}); make room there, or mend the disk"
+            raise HomeUnusable(text) from error
 
     def release(self) -> None:
         """Give the lock back."""
