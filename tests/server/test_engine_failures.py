@@ -21,7 +21,6 @@ from secure_chat.commands.registry import COMMANDS, command
 from secure_chat.net.operations import Drained, Lost
 from secure_chat.protocol.numerics import Numeric
 from secure_chat.protocol.sasl import encode_plain
-from secure_chat.server.happenings import Asked
 from tests.conversation.house import House
 from tests.conversation.wire import Client
 from tests.storage.contract import missed_by
@@ -390,21 +389,3 @@ def test_a_bug_costs_one_command(house: House, people: dict[str, Client], caplog
     said = missed_by(house.store, house.hub.accounts[house.hub.account_ids["alice"]])
     assert [one.params[1] for one in said] == ["still here"]
     assert_memory_is_what_is_stored(house)
-
-
-def test_what_waited_behind_a_question_goes_with_its_connection(house: House, people: dict[str, Client]) -> None:
-    """Where the answer never comes; and nothing of it is carried out."""
-    alice, bob = people["alice"], people["bob"]
-    house.say(alice, "CAP REQ :draft/chathistory")
-    asked = [*house.received(alice, b"CHATHISTORY LATEST #tea * 10\r\nPRIVMSG #tea :behind it\r\n")]
-    house.engine.tick(asked)
-    house.engine.tick([Asked("user disable", {"name": "alice"}, lambda _: None)])
-    house.engine.tick([*house.received(alice, b"PRIVMSG #tea :too late\r\n"), Lost(alice.id, "closed")])
-    assert not house.engine._backlog
-    house.work([])
-    house.say(bob, "PRIVMSG #tea :alone")
-    account = house.hub.account_named("bob")
-    assert account is not None
-    assert [one.params for one in missed_by(house.store, account) if one.command == "PRIVMSG"] == [
-        ("#tea", "alone")
-    ]
