@@ -172,6 +172,8 @@ def acknowledged_posts(path: Path) -> float:
         op.Received(clients[number % SENDERS].id, parse(f"PRIVMSG #r{room_of(number)} :{text()}".encode()))
         for number in range(POSTS)
     ]
+    gc.collect()
+    gc.freeze()  # as the server does
     begun = time.perf_counter()
     for start in range(0, POSTS, SENDERS):
         outcomes = house.engine.tick(lines[start : start + SENDERS])
@@ -179,6 +181,7 @@ def acknowledged_posts(path: Path) -> float:
     connection = open_database(path)
     index_rest(connection)  # what is not in it yet
     rate = POSTS / (time.perf_counter() - begun)
+    gc.unfreeze()
     connection.close()
     house.stop()
     return rate

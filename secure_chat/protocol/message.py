@@ -23,7 +23,6 @@ NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
 _COMMAND = re.compile(r"[A-Za-z]+|[0-9]{3}")
 _TAG_KEY = re.compile(r"\+?(?:[^\s\0;=/+@,\\]+/)?[^\s\0;=/+@,\\]+")
-_FORBIDDEN = re.compile(r"[\r\n\0]")
 _MIDDLE = re.compile(r"[^:\r\n\0 ][^\r\n\0 ]*")
 _SOURCE = re.compile(r"[^\r\n\0 ]+")
 _ESCAPES = {";": "\\:", " ": "\\s", "\\": "\\\\", "\r": "\\r", "\n": "\\n"}
@@ -108,12 +107,16 @@ def check_body(source: str | None, command: str, params: tuple[str, ...]) -> Non
         what = "command"
     elif source is not None and not _SOURCE.fullmatch(source):
         what = "source"
-    elif not all(map(_MIDDLE.fullmatch, params[:-1])) or (params and _FORBIDDEN.search(str.__str__(params[-1]))):
+    elif not all(map(_MIDDLE.fullmatch, params[:-1])) or (params and _breaks_lines(str.__str__(params[-1]))):
         what = "parameters"
     else:
         return
     text = f"a message cannot have such {what}"
     raise ValueError(text)
+
+
+def _breaks_lines(text: str) -> bool:
+    return "\n" in text or "\r" in text or "\0" in text  # a pattern takes ten times as long
 
 
 def body_text(source: str | None, command: str, params: tuple[str, ...]) -> str:
@@ -135,6 +138,8 @@ def encode_tags(tags: Mapping[str, str]) -> str:
 
 def escape_tag_value(value: str) -> str:
     """Escape a tag's value (`message-tags`, "Escaping values")."""
+    if _NEEDS_ESCAPE.search(value) is None:
+        return value  # most need nothing, and to look is quicker
     return _NEEDS_ESCAPE.sub(lambda m: _ESCAPES[m[0]], value)
 
 
