@@ -89,6 +89,7 @@ def test_without_a_server(home: Path) -> None:
 def progress(home: Path) -> list[apsw.SQLiteValue]:
     """How far the erasure is; nothing where it has ended."""
     with apsw.Connection(str(home / "chat.db"), flags=apsw.SQLITE_OPEN_READONLY) as connection:
+        connection.set_busy_timeout(5_000)  # a server that starts has it for itself for a moment
         found = connection.execute("SELECT erasing_from FROM account WHERE erasing_from IS NOT NULL").fetchall()
     connection.close()
     return [value for (value,) in found]
