@@ -68,13 +68,9 @@ class Appender:
         return message_id
 
     def _find_place(self, keys: tuple[int, ...]) -> tuple[int, int]:
-        """Of a conversation that is made if this is its first message."""
         if len(self._places) >= PLACES_LIMIT:
             self._places.clear()
-        find, make = (_FIND_BETWEEN, _MAKE_BETWEEN) if len(keys) > 1 else (_FIND_ROOM, _MAKE_FOR_ROOM)
-        found = self._connection.execute(find, keys).fetchone() or next(self._connection.execute(make, keys))
-        conversation_id, sequence = found
-        return int(conversation_id), int(sequence)
+        return find_place(self._connection, keys)
 
     def _check_post_id(self, message: NewMessage) -> None:
         assert message.post_id is not None
@@ -86,6 +82,13 @@ class Appender:
         if known[1] is None:
             raise AlreadyPosted(_posted_before(message, msgid=known[2], time_us=known[3]))
         raise AlreadyPosted(select_message(self._connection, known[1]))
+
+
+def find_place(connection: apsw.Connection, keys: tuple[int, ...]) -> tuple[int, int]:
+    """The row of a conversation, made where it has none, and the sequence of its next message."""
+    find, make = (_FIND_BETWEEN, _MAKE_BETWEEN) if len(keys) > 1 else (_FIND_ROOM, _MAKE_FOR_ROOM)
+    conversation_id, sequence = connection.execute(find, keys).fetchone() or next(connection.execute(make, keys))
+    return int(conversation_id), int(sequence)
 
 
 def _posted_before(message: NewMessage, msgid: str, time_us: int) -> StoredMessage:

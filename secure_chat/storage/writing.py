@@ -10,27 +10,14 @@ from typing import Any
 import apsw
 
 from secure_chat.chat import effects as fx
-from secure_chat.chat.messages import Conversation
+from secure_chat.storage.appending import find_place
 from secure_chat.storage.forgetting import begin_erasure, forget
-from secure_chat.storage.reading import conversation_keys, find_conversation
-
-_MAKE_FOR_ROOM = "INSERT INTO conversation (room_id) VALUES (?)"
-_MAKE_BETWEEN = "INSERT INTO conversation (low_id, high_id) VALUES (?, ?)"
+from secure_chat.storage.reading import conversation_keys
 
 
 def write(connection: apsw.Connection, effect: fx.Durable) -> None:
     """Write one effect. Messages are appended by an Appender."""
     _WRITERS[type(effect)](connection, effect)
-
-
-def _conversation_id(connection: apsw.Connection, place: Conversation) -> int:
-    """The row of a conversation, made where there is none."""
-    found = find_conversation(connection, place)
-    if found is not None:
-        return found
-    keys = conversation_keys(place)
-    connection.execute(_MAKE_BETWEEN if len(keys) > 1 else _MAKE_FOR_ROOM, keys)
-    return connection.last_insert_rowid()
 
 
 def _account_set(connection: apsw.Connection, effect: fx.AccountSet) -> None:
@@ -196,7 +183,7 @@ def _room_muted(connection: apsw.Connection, effect: fx.RoomMuted) -> None:
 def _read_marked(connection: apsw.Connection, effect: fx.ReadMarked) -> None:
     connection.execute(
         "INSERT INTO read_marker VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET time_ms = excluded.time_ms",
-        (effect.account_id, _conversation_id(connection, effect.place), effect.time_ms),
+        (effect.account_id, find_place(connection, conversation_keys(effect.place))[0], effect.time_ms),
     )
 
 
