@@ -90,11 +90,13 @@ class Store(Protocol):
         """Do one command's effects, all or none, in the tick's transaction; nothing is on disk yet.
 
         The number of the last message among them, 0 where there is none: later messages have greater numbers.
-        Raises AlreadyPosted, PostIdReused, Conflict (the tick goes on) or StoreFailed (the tick is lost).
+        Raises AlreadyPosted, PostIdReused, Conflict (the tick goes on) or StoreFailed (the tick is lost). A message
+        by itself may be written no sooner than with `commit`: nothing of it can be in conflict but its post id,
+        unless by a bug of ours, and that costs the tick.
         """
 
     def commit(self) -> None:
-        """Sync to disk what the tick has staged; nothing to do where nothing was. Raises StoreFailed."""
+        """Write and sync to disk what the tick has staged; nothing to do where nothing was. Raises StoreFailed."""
 
     def recover(self) -> bool:
         """After StoreFailed: reopen everything; whether the failed tick is on disk. Raises StoreFailed."""

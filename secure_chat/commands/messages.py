@@ -6,7 +6,7 @@ import hashlib
 import re
 
 from secure_chat.chat.accounts import Account
-from secure_chat.chat.deliveries import ToRoom, ToSessions
+from secure_chat.chat.deliveries import LogLine, ToRoom, ToSessions
 from secure_chat.chat.effects import Append
 from secure_chat.chat.errors import CommandError, no_such_nick
 from secure_chat.chat.messages import (
@@ -78,8 +78,8 @@ def _post(ctx: Context, kind: Kind, target: str, text: str) -> None:
     if room is None and kind is Kind.POST:
         _tell_away(ctx, person)
     place = room.name if room else "(private)"
-    said = {"text": text} if ctx.settings.log_messages else {}
-    ctx.log("message", sender=sender.name, place=place, characters=len(text), **said)
+    said = (("text", text),) if ctx.settings.log_messages else ()
+    ctx.add(LogLine("message", (("sender", sender.name), ("place", place), ("characters", len(text)), *said)))
 
 
 def _relayed(ctx: Context, name: str, target: str, text: str) -> tuple[Room | None, Account, Relayed]:

@@ -21,10 +21,8 @@ SECRET_COMMANDS = frozenset({"AUTHENTICATE", "OPER", "PASS", "PASSWORD", "RECOVE
 
 NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
-_COMMAND = re.compile(r"[A-Za-z]+|[0-9]{3}")
+_NUMERIC = re.compile(r"[0-9]{3}")
 _TAG_KEY = re.compile(r"\+?(?:[^\s\0;=/+@,\\]+/)?[^\s\0;=/+@,\\]+")
-_MIDDLE = re.compile(r"[^:\r\n\0 ][^\r\n\0 ]*")
-_SOURCE = re.compile(r"[^\r\n\0 ]+")
 _ESCAPES = {";": "\\:", " ": "\\s", "\\": "\\\\", "\r": "\\r", "\n": "\\n"}
 _NEEDS_ESCAPE = re.compile(r"[; \\\r\n]")
 _UNESCAPES = {":": ";", "s": " ", "r": "\r", "n": "\n"}
@@ -103,11 +101,12 @@ class Message:
 
 def check_body(source: str | None, command: str, params: tuple[str, ...]) -> None:
     """Raise ValueError where a line of these would be another one when it is read."""
-    if not _COMMAND.fullmatch(command):
+    # For each line that is said: without patterns, which take two to four times as long.
+    if not (command.isalpha() and command.isascii()) and not _NUMERIC.fullmatch(command):
         what = "command"
-    elif source is not None and not _SOURCE.fullmatch(source):
+    elif source is not None and not _is_word(source):
         what = "source"
-    elif not all(map(_MIDDLE.fullmatch, params[:-1])) or (params and _breaks_lines(str.__str__(params[-1]))):
+    elif params and (_breaks_lines(str.__str__(params[-1])) or not all(map(_is_middle, params[:-1]))):
         what = "parameters"
     else:
         return
@@ -116,7 +115,16 @@ def check_body(source: str | None, command: str, params: tuple[str, ...]) -> Non
 
 
 def _breaks_lines(text: str) -> bool:
-    return "\n" in text or "\r" in text or "\0" in text  # a pattern takes ten times as long
+    return "\n" in text or "\r" in text or "\0" in text
+
+
+def _is_word(text: str) -> bool:
+    return text != "" and " " not in text and not _breaks_lines(text)
+
+
+def _is_middle(text: str) -> bool:
+    """Whether it can stand where others follow (Modern IRC, "Parameters")."""
+    return _is_word(text) and text[0] != ":"
 
 
 def body_text(source: str | None, command: str, params: tuple[str, ...]) -> str:
@@ -125,7 +133,7 @@ def body_text(source: str | None, command: str, params: tuple[str, ...]) -> str:
     if params:
         parts += params[:-1]
         last = str.__str__(params[-1])
-        parts.append(last if _MIDDLE.fullmatch(last) else f":{last}")
+        parts.append(f":{last}" if " " in last or last == "" or last[0] == ":" else last)
     return " ".join(parts)
 
 
@@ -133,13 +141,13 @@ def encode_tags(tags: Mapping[str, str]) -> str:
     """`@key=value;… ` with its closing space, values escaped; "" where there are none."""
     if not tags:
         return ""
-    return "@" + ";".join([f"{k}={escape_tag_value(v)}" if v else k for k, v in tags.items()]) + " "
+    if _NEEDS_ESCAPE.search("".join(tags.values())):  # most need nothing, and to look once is quicker
+        tags = {key: escape_tag_value(value) for key, value in tags.items()}
+    return "@" + ";".join([f"{key}={value}" if value else key for key, value in tags.items()]) + " "
 
 
 def escape_tag_value(value: str) -> str:
     """Escape a tag's value (`message-tags`, "Escaping values")."""
-    if _NEEDS_ESCAPE.search(value) is None:
-        return value  # most need nothing, and to look is quicker
     return _NEEDS_ESCAPE.sub(lambda m: _ESCAPES[m[0]], value)
 
 

@@ -80,16 +80,16 @@ class Encoder:
         session = self._hub.sessions.get(delivery.session_id)
         if session is None:
             return
-        profile = session.profile
-        lines = [line for line in delivery.lines if isinstance(line, Message) or line.is_for(profile)]
+        profile, lines = session.profile, delivery.lines
         if outcome.label is not None and delivery.session_id == outcome.session_id:
             if outcome.label_place is None:
                 outcome.label_place = len(outcome.operations)
             outcome.labelled += [line if isinstance(line, Message) else line.message(profile) for line in lines]
-        elif lines:
-            encoded = [line.encode() if isinstance(line, Message) else line.encode(profile) for line in lines]
+            return
+        encoded = [line.encode() if isinstance(line, Message) else line.encode(profile) for line in lines]
+        if data := b"".join(encoded):
             message_id = 0 if session.replay is not None else outcome.message_id
-            _send(outcome.operations, session.id, b"".join(encoded), message_id)
+            _send(outcome.operations, session.id, data, message_id)
 
     def _to_sessions(self, delivery: to.ToSessions, outcome: Outcome) -> None:
         ids = delivery.session_ids
@@ -154,7 +154,7 @@ def _send(operations: list[op.Operation], session_id: int, data: bytes, message_
 
 
 def _variants(line: Relayed, forms: Iterable[Profile]) -> dict[int, bytes]:
-    return {int(form): line.encode(form) for form in forms if line.is_for(form)}
+    return {int(form): data for form in forms if (data := line.encode(form))}
 
 
 def _tagged(line: Message, key: str, value: str) -> Message:

@@ -97,9 +97,10 @@ def _elements(row: Command, params: tuple[str, ...]) -> Sequence[tuple[str, ...]
     place = _PLACES[row.lists]
     if place is None or len(params) <= place:
         return [params]
-    words = params[place].split(",")
-    if len(words) == 1 and words[0] and row.lists is not Lists.PAIRED:
+    listed = params[place]
+    if listed and "," not in listed and row.lists is not Lists.PAIRED:
         return [params]
+    words = listed.split(",")
     keys = params[1].split(",") if row.lists is Lists.PAIRED and len(params) > 1 else []
     if len({*words} - {""}) > row.list_limit:
         text = f"{row.name} takes at most {row.list_limit} targets at once; nothing was done"
@@ -109,10 +110,10 @@ def _elements(row: Command, params: tuple[str, ...]) -> Sequence[tuple[str, ...]
     for word, key in zip_longest(words, keys[: len(words)]):
         if word:
             elements.setdefault(fold(word), (word, key or None))
-    listed = list(elements.values()) or [("", None)]
+    found = list(elements.values()) or [("", None)]
     if row.lists is Lists.PAIRED:
-        return [(element,) if key is None else (element, key) for element, key in listed]
-    return [(*params[:place], element, *params[place + 1 :]) for element, _ in listed]
+        return [(element,) if key is None else (element, key) for element, key in found]
+    return [(*params[:place], element, *params[place + 1 :]) for element, _ in found]
 
 
 def _call(row: Command, params: tuple[str, ...]) -> Callable[[Context], None]:

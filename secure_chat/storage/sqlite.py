@@ -74,8 +74,10 @@ class SqliteStore:
         connection.set_wal_hook(self._committed)
         return connection
 
-    def _committed(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
+    def _committed(self, connection: apsw.Connection, _name: str, pages: int) -> int:
         self._wal_pages = pages
+        if self._checkpointer is not None:
+            self._checkpointer.committed(connection, pages)
         return apsw.SQLITE_OK
 
     def load(self) -> Snapshot:
@@ -114,7 +116,7 @@ class SqliteStore:
 
     def posted(self, account_id: int, post_id: PostId) -> StoredMessage | None:
         """See `Store.posted`."""
-        return self._guarded(select_posted, self._connection, account_id, post_id)
+        return self._guarded(lambda: select_posted(self._flushed(), account_id, post_id))
 
     def missed(self, query: MissedQuery, at_most: int) -> list[Relayed] | None:
         """See `Store.missed`."""
@@ -137,7 +139,7 @@ class SqliteStore:
 
     def to_forget(self, before_us: int, now_us: int) -> Forgetting | None:
         """See `Store.to_forget`."""
-        return self._guarded(to_forget, self._connection, before_us, now_us)
+        return self._guarded(lambda: to_forget(self._flushed(), before_us, now_us))
 
     def keeps_up(self) -> bool:
         """See `Store.keeps_up`."""
@@ -216,47 +218,66 @@ class SqliteStore:
 
     def _missed(self, query: MissedQuery, at_most: int) -> list[Relayed] | None:
         # One more than may be says that there are too many: the tick does not count them.
-        ids = find_missed(self._connection, replace(query, limit=at_most + 1), counted=0).ids
-        return None if len(ids) > at_most else read_missed(self._connection, query, ids)
+        connection = self._flushed()
+        ids = find_missed(connection, replace(query, limit=at_most + 1), counted=0).ids
+        return None if len(ids) > at_most else read_missed(connection, query, ids)
 
     def _stage(self, effects: Sequence[Durable]) -> int:
-        run, only = self._connection.execute, effects[0] if len(effects) == 1 else None
-        # Of a message that is refused only an empty conversation is left. (A savepoint makes SQLite copy each page
-        # that is changed: 7 of 110 µs for a post, its share of the commit among them.)
-        is_whole = type(only) is Append
+        only = effects[0] if len(effects) == 1 else None
         # A step of forgetting does not wait for the disk, which may be busy for longer than the step takes.
         self._begin(may_be_lost=type(only) is Forgot)
-        if not is_whole:
-            run("SAVEPOINT command")
+        # A message by itself needs no savepoint, which would make SQLite copy each page that is changed: what there
+        # is to refuse is its post id, and that before anything is written.
+        return self._append(only) if type(only) is Append else self._stage_together(effects)
+
+    def _stage_together(self, effects: Sequence[Durable]) -> int:
+        run = self._flushed().execute
+        run("SAVEPOINT command")
         try:
             message_id = self._write(effects)
+            self._appender.flush()
         except Exception as error:
             if isinstance(error, apsw.Error) and not isinstance(error, apsw.ConstraintError):
                 raise
             # Also where the error is a bug of ours: nothing of this command may stay in the tick.
-            if not is_whole:
-                run("ROLLBACK TO command")
-                run("RELEASE command")
-                self._appender.forget_places()
+            run("ROLLBACK TO command")
+            run("RELEASE command")
+            self._appender.forget()
             if isinstance(error, apsw.ConstraintError):
                 text = "This is in conflict with what is stored; nothing was done"
                 raise Conflict(text) from error
             raise
-        if not is_whole:
-            run("RELEASE command")
-            self._forgotten += any(isinstance(effect, Forgot | ErasureBegun) for effect in effects)
+        run("RELEASE command")
+        self._forgotten += any(isinstance(effect, Forgot | ErasureBegun) for effect in effects)
         return message_id
+
+    def _flushed(self) -> apsw.Connection:
+        """The connection, when all messages that were staged are written."""
+        try:
+            self._appender.flush()
+        except apsw.Error:
+            raise
+        except Exception as error:
+            # A bug of ours: it costs the tick, not the server.
+            text = "A fault in the server; what was said was not kept"
+            raise StoreFailed(text) from error
+        return self._connection
 
     def _write(self, effects: Sequence[Durable]) -> int:
         """The number of the last message among them, 0 where there is none."""
         message_id = 0
         for effect in effects:
             if type(effect) is Append:
-                message_id = self._appender.append(effect.message)
-                self._unindexed += 1
-                self._unindexed_characters += len(effect.message.text)
+                message_id = self._append(effect)
             else:
+                self._appender.flush()  # it may be about the place that they have taken
                 write(self._connection, effect)
+        return message_id
+
+    def _append(self, effect: Append) -> int:
+        message_id = self._appender.append(effect.message)
+        self._unindexed += 1
+        self._unindexed_characters += len(effect.message.text)
         return message_id
 
     def _begin(self, *, may_be_lost: bool) -> None:
@@ -283,7 +304,7 @@ class SqliteStore:
     def _commit(self) -> None:
         # Before the commit: whether it failed is asked of the database by this mark.
         self._mark = secrets.randbits(62) + 1
-        self._connection.execute("UPDATE tick SET mark = ?", (self._mark,))
+        self._flushed().execute("UPDATE tick SET mark = ?", (self._mark,))
         if self._unindexed >= INDEXED_MESSAGES or self._unindexed_characters >= INDEXED_CHARACTERS:
             index_rest(self._connection)
             self._unindexed = self._unindexed_characters = 0

@@ -77,25 +77,28 @@ def test_forms() -> None:
     )
     assert relayed.body_bytes() == len(b":a!b@c JOIN #tea alice Al\r\n")
     tags_only = Relayed("a!b@c", "TAGMSG", ("#tea",), 0)
-    assert tags_only.is_for(Profile.TAGS)
-    assert not tags_only.is_for(Profile.TIME)
+    assert tags_only.encode(Profile.TAGS) == b":a!b@c TAGMSG #tea\r\n"
+    assert tags_only.encode(Profile.TIME) == b""
     assert tags_only.message(everything).encode() == b"@time=1970-01-01T00:00:00.000Z :a!b@c TAGMSG #tea\r\n"
 
 
 @pytest.mark.parametrize(
-    "relayed",
+    ("source", "params", "extended"),
     [
-        Relayed("a!b@c", "PRIVMSG", ("#tea", "x\r\nQUIT"), 1),
-        Relayed("a!b@c", "PRIVMSG", ("#tea", "x\0"), 1),
-        Relayed("a!b@c", "PRIVMSG", ("#t ea", "x"), 1),
-        Relayed("a!b @c", "PRIVMSG", ("#tea", "x"), 1),
-        Relayed("a!b@c", "JOIN", ("#tea",), 1, extended=("#tea", "alice\n", "Al")),
+        ("a!b@c", ("#tea", "x\r\nQUIT"), None),
+        ("a!b@c", ("#tea", "x\0"), None),
+        ("a!b@c", ("#t ea", "x"), None),
+        ("a!b@c", (":tea", "x"), None),
+        ("a!b@c", ("", "x"), None),
+        ("a!b @c", ("#tea", "x"), None),
+        ("", ("#tea", "x"), None),
+        ("a!b@c", ("#tea",), ("#tea", "alice\n", "Al")),
     ],
 )
-def test_no_line_becomes_two(relayed: Relayed) -> None:
+def test_no_line_becomes_two(source: str, params: tuple[str, ...], extended: tuple[str, ...] | None) -> None:
     """Wherever such a text came from."""
     with pytest.raises(ValueError, match="cannot have such"):
-        relayed.encode(Profile.EXTENDED_JOIN)
+        Relayed(source, "PRIVMSG", params, 1, extended=extended)
 
 
 def test_time() -> None:

@@ -13,7 +13,7 @@ from secure_chat.chat.codes import Code, Purpose
 from secure_chat.chat.devices import Device
 from secure_chat.chat.history import MissedQuery, Rights
 from secure_chat.chat.messages import Between, Conversation, InRoom, Kind, NewMessage, PostId
-from secure_chat.chat.ports import AlreadyPosted, AuditEntry, Conflict, PostIdReused, Snapshot, Store
+from secure_chat.chat.ports import AlreadyPosted, AuditEntry, Conflict, PostIdReused, Snapshot, Store, StoreFailed
 from secure_chat.chat.positions import Position
 from secure_chat.chat.rooms import Ban, Role, RoomModes, RoomRecord, Topic
 from secure_chat.protocol.relay import Relayed
@@ -72,6 +72,12 @@ class StoreContract:
     def keep(self, store: Store, *effects: fx.Durable) -> None:
         """A tick of one command."""
         store.stage(effects)
+        store.commit()
+
+    def keep_all(self, store: Store, *effects: fx.Durable) -> None:
+        """A tick of a command each."""
+        for effect in effects:
+            store.stage([effect])
         store.commit()
 
     def begin(self, store: Store) -> None:
@@ -248,18 +254,31 @@ class StoreContract:
     def test_a_message_that_is_refused_takes_no_place(self, store: Store) -> None:
         """Those after it are numbered without a gap."""
         self.begin(store)
-        store.stage([message("x", InRoom(TEA.id), "first")])
+        first, post_id = store.stage([message("x", InRoom(TEA.id), "first")]), PostId("p", b"digest")
+        known_id = fx.CodeSet(Code(b"a" * 32, "0a", Purpose.INVITATION, "Alice", 5, 9))
         with pytest.raises(Conflict):
-            store.stage([message("x", InRoom(TEA.id), "with the id of another")])
-        with pytest.raises(Conflict):
-            store.stage([message("x", InRoom(TEA.id), "the same with an id", PostId("q", b"digest"))])
+            store.stage([message("x", InRoom(TEA.id), "with the id of another", post_id), known_id])
         with pytest.raises(Conflict):
             store.stage([message("w", InRoom(TEA.id), "beside what is refused"), fx.AccountSet(replace(BOB, id=4))])
-        post_id = PostId("p", b"digest")
-        store.stage([message("y", InRoom(TEA.id), "second", post_id)])
+        assert store.stage([message("y", InRoom(TEA.id), "second", post_id)]) == first + 1
+        assert store.stage([message("v", InRoom(TEA.id), "third")]) == first + 2
         store.commit()
         with pytest.raises(AlreadyPosted) as known:
             self.reopen(store).stage([message("z", InRoom(TEA.id), "second", post_id)])
+        assert known.value.first.sequence == 2
+
+    def test_a_message_that_cannot_be_kept_costs_its_tick(self, store: Store) -> None:
+        """It would be a bug of ours. Nothing of the tick is kept, and nothing of it is in the way of the next."""
+        self.begin(store)
+        self.keep(store, message("x", InRoom(TEA.id), "first"))
+        impossible = message("y", InRoom(TEA.id), sender=replace(ALICE, id=2**64))
+        for bad in (message("x", InRoom(TEA.id), "with the id of another"), impossible):
+            with pytest.raises(StoreFailed):
+                self.keep_all(store, message("w", InRoom(TEA.id), "beside it", PostId("p", b"digest")), bad)
+            assert not store.recover()
+        self.keep_all(store, message("w", InRoom(TEA.id), "second", PostId("p", b"digest")))
+        with pytest.raises(AlreadyPosted) as known:
+            self.reopen(store).stage([message("z", InRoom(TEA.id), "second", PostId("p", b"digest"))])
         assert known.value.first.sequence == 2
 
     def test_a_bug_costs_one_command(self, store: Store) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import apsw
@@ -13,12 +15,12 @@ from secure_chat.chat import effects as fx
 from secure_chat.chat.forgetting import Forgetting
 from secure_chat.storage import checkpointer, sqlite
 from secure_chat.storage.checkpointer import Checkpointer
-from secure_chat.storage.database import open_database
+from secure_chat.storage.database import BUSY_TIMEOUT_MS, open_database
 from secure_chat.storage.sqlite import SqliteStore
 from tests.e2e.waiting import wait_for
 from tests.storage.contract import ALICE
 
-PAGES = 200
+PAGES = 120
 KIB = 1024
 HEADER_BYTES = 24
 """Of each page in the WAL."""
@@ -45,10 +47,22 @@ def writer(tmp_path: Path) -> Iterator[apsw.Connection]:
 
 
 @pytest.fixture
-def working(writer: apsw.Connection, tmp_path: Path) -> Iterator[Checkpointer]:
-    """The checkpointer."""
-    assert writer
+def lengths() -> list[int]:
+    """How many pages were in the WAL after each commit."""
+    return []
+
+
+@pytest.fixture
+def working(writer: apsw.Connection, tmp_path: Path, lengths: list[int]) -> Iterator[Checkpointer]:
+    """The checkpointer, which is told of each commit."""
     working = Checkpointer(tmp_path / "chat.db")
+
+    def committed(connection: apsw.Connection, _name: str, pages: int) -> int:
+        lengths.append(pages)
+        working.committed(connection, pages)
+        return apsw.SQLITE_OK
+
+    writer.set_wal_hook(committed)
     yield working
     working.close()
 
@@ -97,12 +111,65 @@ def test_it_is_begun_anew_while_people_talk(
 
 
 @pytest.mark.usefixtures("working")
+def test_it_is_looked_at_as_soon_as_it_is_long(
+    writer: apsw.Connection, lengths: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Much can be written between one look and the next; also after it was begun anew."""
+    monkeypatch.setattr(checkpointer, "INTERVAL_SECONDS", 3600)
+    for _ in range(3):
+        before = len(lengths)
+        wait_for(partial(_begun_anew, writer, lengths))
+        assert max(lengths[before:]) > PAGES
+
+
+def _begun_anew(writer: apsw.Connection, lengths: list[int]) -> bool:
+    """Whether it was, while so much is written."""
+    before = len(lengths)
+    for number in range(PAGES // 10):
+        write(writer, number)
+    return any(later < earlier for earlier, later in pairwise(lengths[before:]))
+
+
+def test_where_it_is_much_too_long_a_reader_is_waited_for(
+    writer: apsw.Connection, working: Checkpointer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would never be begun anew where there is always one that has just begun."""
+    monkeypatch.setattr(checkpointer, "FORCED_PAGES", 0)
+    monkeypatch.setattr(checkpointer, "FORCED_MS", 60_000)
+    working.close()  # from now on nothing is moved but by the writer
+    write(writer, 1)
+    reader, other = (apsw.Connection(str(tmp_path / "chat.db")) for _ in range(2))
+    reader.execute("BEGIN; SELECT count(*) FROM setting").fetchall()
+
+    def end() -> None:
+        wait_for(partial(_is_locked, other))
+        reader.close()
+
+    ending = threading.Thread(target=end)
+    ending.start()
+    working._leaves_rest = True
+    write(writer, 2)
+    ending.join()
+    other.close()
+    assert writer.execute("PRAGMA busy_timeout").fetchall() == [(BUSY_TIMEOUT_MS,)]
+
+
+def _is_locked(connection: apsw.Connection) -> bool:
+    """Whether somebody keeps everybody from writing."""
+    try:
+        connection.execute("BEGIN IMMEDIATE; ROLLBACK")
+    except apsw.BusyError:
+        return True
+    return False
+
+
+@pytest.mark.usefixtures("working")
 def test_nobody_waits_for_a_reader(
     writer: apsw.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While it is in the way, as a backup is, the WAL grows; afterwards it is begun anew."""
     monkeypatch.setattr(checkpointer, "FORCED_PAGES", PAGES)
-    monkeypatch.setattr(checkpointer, "FORCED_SECONDS", 3_600.0)
+    monkeypatch.setattr(checkpointer, "FORCED_MS", 3_600_000)
     reader = apsw.Connection(str(tmp_path / "chat.db"))
     reader.execute("BEGIN; SELECT count(*) FROM setting").fetchall()
     looks = 0

@@ -270,9 +270,10 @@ class TestFailingDisk:
 
     def test_a_failure_before_the_commit(self, store: SqliteStore, disk: Disk) -> None:
         """The tick before is not taken for the one that failed."""
+        store.stage([message("one", BETWEEN)])
         store._connection.close()
         with pytest.raises(StoreFailed):
-            store.stage([message("one", BETWEEN)])
+            store.commit()
         assert not store.recover()
         assert self.ids(store) == ["zero"]
 
