@@ -10,8 +10,10 @@ from types import FrameType
 
 ENDING = tuple(signal.Signals[name] for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name))
 """What a system sends to end a program, or when its terminal is closed: SIGHUP on Unix, SIGBREAK on Windows."""
-WAIT_SECONDS = 0.2 if os.name == "nt" else None
-"""How long the main thread may wait at once: on Windows it takes no signal, Ctrl-C included, before that ends."""
+WAIT_SECONDS = 0.2 if os.name == "nt" else 1.0
+"""How long the main thread may wait at once: before that ends it takes no signal, Ctrl-C included, on Windows, nor
+elsewhere one that came in the very moment in which the waiting began.
+"""
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import signal
 import subprocess
 import sys
@@ -153,6 +154,25 @@ def test_a_signal_with_something_unconfirmed(tmp_path: Path, arguments: list[str
         client.send_signal(signal.SIGINT)
         client.send_signal(signal.SIGTERM)
         assert client.wait(DEADLINE_SECONDS) == ExitCode.CONNECTION_LOST
+
+
+def test_a_signal_that_does_not_wake_the_main_thread(
+    tmp_path: Path, arguments: list[str], server: StubServer
+) -> None:
+    """One that comes just before it waits does not, nor one that another thread gets, as here."""
+    command = [sys.executable, "-m", "secure_chat", "connect", *arguments]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(tmp_path)
+    ) as client:
+        assert client.stdin is not None
+        assert client.stdout is not None
+        client.stdin.write(f"{PASSWORD}\nhello\n".encode())
+        client.stdin.flush()
+        assert any(b"<ivan> hello" in line for line in iter(client.stdout.readline, b""))
+        others = {int(task.name) for task in Path(f"/proc/{client.pid}/task").iterdir()} - {client.pid}
+        assert ctypes.CDLL(None).tgkill(client.pid, max(others), signal.SIGINT) == 0
+        assert client.wait(DEADLINE_SECONDS) == ExitCode.QUIT
+    server.wait_for(lambda: server.lines[-1].command == "QUIT")
 
 
 def test_a_reader_that_goes_away(tmp_path: Path, arguments: list[str]) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from secure_chat.client.signals import WAIT_SECONDS
 from secure_chat.client.standard_input import StandardInput
 from tests.client.stub_certificates import Certificate
 from tests.client.stub_server import PASSWORD, StubServer, environment
@@ -70,10 +69,6 @@ def test_commands_that_are_the_servers(tmp_path: Path, command: str) -> None:
     done = run(tmp_path, PROGRAM, command)
     assert done.returncode == 1
     assert "runs on Linux" in done.stderr
-
-
-def test_on_unix_nothing_wakes_up_for_windows() -> None:
-    assert WAIT_SECONDS is None
 
 
 def test_standard_input_by_lines() -> None:
